@@ -28,8 +28,13 @@ enum {
 	STUN_INTEGRITY_LEN = 20,
 	STUN_USERNAME_MAX = 513, /* RFC 8489 §14.3: less than 509 octets; two ICE ufrags and a colon */
 	STUN_UNKNOWN_MAX = 8,    /* unknown attributes that are remembered for a 420 */
+	STUN_FAMILY_V4 = 1,
+	STUN_FAMILY_V6 = 2,
+	STUN_FINGERPRINT_LEN = 4,
+	STUN_ERROR_TEXT_MAX = 763, /* RFC 8489 §14.8 */
 };
 #define STUN_COOKIE UINT32_C(0x2112A442)
+#define STUN_FINGERPRINT_XOR UINT32_C(0x5354554e) /* "STUN" (RFC 8489 §14.7) */
 
 /* The values are the class bits of the message type, in place (RFC 8489 §5). */
 enum stun_class {
@@ -57,7 +62,6 @@ enum {
  *
  *   SLICE  the value's bytes         U32, U64  an integer of that width     FLAG  presence is all there is
  *   XADDR  XOR-ed address            ERROR     class, number and reason     MAC, MAC256, FPRINT  see stun.c
- *   LIST   16-bit types
  */
 /*        name                 type    kind    member           min  max */
 #define STUN_ATTR_MAP(X)                                                                           \
@@ -123,6 +127,9 @@ MUST_CHECK int stun_parse(struct stun_msg *m, struct slice datagram);
 
 /* MESSAGE-INTEGRITY against a key. 0; -ERR_AUTH if it is absent or differs. Constant time in the digest. */
 MUST_CHECK int stun_verify_integrity(const struct stun_msg *m, const struct hmac_sha1 *key);
+
+/* The same for MESSAGE-INTEGRITY-SHA256, which may be cut to 16 bytes and more by its sender (RFC 8489 §14.6). */
+MUST_CHECK int stun_verify_integrity256(const struct stun_msg *m, const struct hmac_sha256 *key);
 
 /* FINGERPRINT. 0, also if it is absent; -ERR_MALFORMED if it differs. */
 MUST_CHECK int stun_verify_fingerprint(const struct stun_msg *m);
