@@ -127,7 +127,7 @@ void srtp_protect_batch(struct srtp *s, struct srtp_job *jobs, unsigned n);
 /*
  * Encrypts one compound RTCP packet of n bytes in place, appends tag, E and index; *out_n gets the new length.
  * Any sender SSRC: one index counts for all of them, which RFC 3711 allows and no IV can repeat. Per packet.
- * -ERR_MALFORMED: below 8 bytes or not version 2. -ERR_NO_ROOM: cap < n + SRTCP_MAX_OVERHEAD is too small for what
- * the profile adds. -ERR_STATE: 2^31 packets were sent, the session needs new keys.
+ * -ERR_MALFORMED: below 8 bytes or not version 2. -ERR_NO_ROOM: cap is too small; n + SRTCP_MAX_OVERHEAD always is
+ * enough. -ERR_STATE: 2^31 packets were sent, the session needs new keys.
  */
 MUST_CHECK int srtp_protect_rtcp(struct srtp *s, uint8_t *pkt, size_t n, size_t cap, size_t *out_n);
