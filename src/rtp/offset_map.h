@@ -32,12 +32,18 @@ void offset_map_start(struct offset_map *m, int64_t in, int64_t out);
 
 /*
  * 0 and *out; -ERR_NOT_FOUND if the number was left out; -ERR_REPLAY if it is older than the
- * history. Numbers above `high` become the newest.
+ * history. A number above `high` becomes the newest.
  */
 MUST_CHECK int offset_map_take(struct offset_map *m, int64_t in, int64_t *out);
 
 /*
- * Leaves a number out. 0 also if it was left out before; -ERR_STATE if it is not newer than `high`:
- * its number is given out already and the gap stays.
+ * Leaves a number out. 0, also if it was left out before; -ERR_STATE if it is not newer than `high`:
+ * a number was given out for it, and would be missing; -ERR_REPLAY if it is older than the history.
  */
 MUST_CHECK int offset_map_skip(struct offset_map *m, int64_t in);
+
+/* The number that would come out for high + 1. */
+int64_t offset_map_next(const struct offset_map *m);
+
+/* Uses up that number for something that is not in the stream; returns it. */
+int64_t offset_map_insert(struct offset_map *m);

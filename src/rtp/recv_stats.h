@@ -17,10 +17,9 @@ struct recv_stats {
 	struct seq_unwrap unwrap;
 	struct seq_window seen;
 	int64_t base_ext; /* first number since the start or restart */
-	int64_t bad_next; /* a jump came from here; -1 = none */
+	int32_t bad_next; /* number after one that was too far off; -1 = none */
 	uint64_t packets, bytes, duplicates;
 	uint64_t expected_prior, received_prior, received;
-	uint64_t fraction_prior_lost;
 	uint32_t jitter_q4; /* 1/16 of a timestamp unit, as in A.8 */
 	uint32_t last_transit, last_ts;
 	bool has_transit;

@@ -106,7 +106,8 @@ struct rtcp_sdes_item {
 };
 
 struct rtcp_sdes_iter {
-	struct slice rest;
+	struct slice body;
+	size_t at;
 	uint32_t ssrc;
 	uint8_t chunks_left;
 	bool in_chunk;
@@ -173,7 +174,7 @@ struct rtcp_twcc_iter {
 	struct slice chunks, deltas;
 	int64_t at_us;
 	uint16_t seq, left;
-	uint16_t chunk, chunk_left;
+	uint16_t chunk, chunk_at, chunk_len;
 };
 
 MUST_CHECK int rtcp_twcc_parse(struct rtcp_twcc *fb, const struct rtcp_packet *pkt);
@@ -194,6 +195,12 @@ struct rtcp_writer rtcp_writer(uint8_t *mem, size_t cap);
 
 /* What was written, {NULL, 0} if something did not fit or nothing was added. */
 struct slice rtcp_written(const struct rtcp_writer *w);
+
+/*
+ * A packet of any type: writes the header and returns its body for the caller to fill, zeroed,
+ * body_len bytes (a multiple of four). NULL if it does not fit. The others below are made of this.
+ */
+uint8_t *rtcp_add(struct rtcp_writer *w, uint8_t type, uint8_t count, size_t body_len);
 
 /* Blocks past the 31st go into further RRs (RFC 3550 §6.1). sr->blocks is not used. */
 void rtcp_add_sr(struct rtcp_writer *w, const struct rtcp_sr *sr,

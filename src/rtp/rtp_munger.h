@@ -19,10 +19,9 @@
 
 struct rtp_munger {
 	uint32_t ts_offset; /* out = in - ts_offset */
-	uint32_t ts_high;   /* newest timestamp given out */
-	uint16_t out_high;  /* newest number given out */
+	uint32_t ts_high;   /* newest timestamp given out; before the first, the one to begin with */
 	bool has_source;    /* a switch has happened */
-	bool has_sent;      /* out_high and ts_high mean something */
+	bool has_sent;      /* something was given out */
 	struct seq_unwrap unwrap;
 	struct seq_window seen; /* numbers of the current source */
 	struct offset_map map;

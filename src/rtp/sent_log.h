@@ -19,7 +19,7 @@ enum {
 
 struct rtp_sent {
 	uint32_t timestamp;     /* as sent */
-	uint32_t sent_ms;       /* when last, low 32 bits; kept by the log */
+	uint32_t repeated_ms;   /* when last, low 32 bits; kept by the log */
 	uint16_t seq;           /* as sent */
 	uint16_t source_seq;    /* as received: the key for pktbuf_get */
 	struct vp8_numbers vp8; /* as sent, for vp8_desc_write */
@@ -34,12 +34,12 @@ MUST_CHECK struct sent_log *sent_log_new(size_t packets);
 void sent_log_free(struct sent_log *log);
 
 /* Remembers one sent packet; `seq` may be late. A number older than the ring is ignored. */
-void sent_log_put(struct sent_log *log, const struct rtp_sent *sent, uint64_t now_us);
+void sent_log_put(struct sent_log *log, const struct rtp_sent *sent);
 
 /*
  * Looks up a packet asked for by NACK and counts the repeat. 0 and *out;
- * -ERR_NOT_FOUND if it was not sent or too long ago; -ERR_AGAIN if the last time is less than
- * rtt_us ago; -ERR_NO_ROOM if it was repeated often enough.
+ * -ERR_NOT_FOUND if it was not sent or too long ago; -ERR_AGAIN if the last repeat is less
+ * than rtt_us ago; -ERR_NO_ROOM if it was repeated often enough.
  */
 MUST_CHECK int sent_log_repeat(
 	struct sent_log *log, uint16_t seq, uint64_t now_us, uint64_t rtt_us, struct rtp_sent *out);

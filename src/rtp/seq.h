@@ -60,3 +60,6 @@ enum seq_seen { SEQ_FIRST_TIME, SEQ_AGAIN, SEQ_TOO_OLD };
 
 /* Marks a number as seen and says whether it was before; too old ones are not marked. */
 enum seq_seen seq_window_mark(struct seq_window *w, int64_t ext);
+
+/* The same without marking. */
+enum seq_seen seq_window_look(const struct seq_window *w, int64_t ext);

@@ -23,7 +23,7 @@ enum {
 struct twcc_recv {
 	struct seq_unwrap unwrap;
 	int64_t base;         /* next number to report */
-	uint64_t reported_us; /* last feedback, or the first packet ever */
+	uint64_t reported_us; /* last feedback, or the first packet */
 	uint32_t held;        /* arrived and not reported */
 	uint32_t stale_run;   /* packets in a row far behind the window */
 	uint8_t feedback_count;
@@ -44,8 +44,9 @@ uint64_t twcc_recv_next_us(const struct twcc_recv *t);
 
 /*
  * Appends one feedback packet about what is not reported yet, as much as fits the writer and the
- * format. 0; -ERR_NOT_FOUND if there is nothing to report; -ERR_NO_ROOM if the writer cannot take
- * even one packet's report. Still due afterwards (`held` > 0) when not all fitted: call again.
+ * format; call again while `held` is not 0. A late packet is reported with those after it again.
+ * 0; -ERR_NOT_FOUND if nothing is held; -ERR_NO_ROOM if not one arrival fits, which 512 free bytes
+ * exclude.
  */
 MUST_CHECK int twcc_feedback_build(struct twcc_recv *t, struct rtcp_writer *w, uint32_t sender_ssrc,
 	uint32_t media_ssrc, uint64_t now_us);

@@ -24,6 +24,7 @@ struct vp8_desc {
 	uint8_t len; /* bytes of payload the descriptor takes */
 	bool is_partition_start, is_non_reference, is_layer_sync;
 	bool has_picture_id, has_tl0, has_temporal, has_key_idx;
+	bool is_picture_id_long; /* 15 bits, not 7 */
 };
 
 /* The numbers that are rewritten; small enough to be kept per sent packet. */

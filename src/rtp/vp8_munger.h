@@ -20,7 +20,7 @@
 struct vp8_munger {
 	struct vp8_numbers last;        /* newest numbers given out */
 	uint8_t tl0_offset, key_offset; /* out = in - offset */
-	bool has_source, has_sent;
+	bool has_source;
 	bool has_map; /* the source has PictureIDs */
 	struct offset_map map;
 };
@@ -33,7 +33,7 @@ void vp8_munger_switch(struct vp8_munger *m, const struct vp8_desc *d);
 
 /*
  * Numbers for a packet to be forwarded, to be written with vp8_desc_write. `is_newest`: the packet
- * is the newest of its source by sequence number; a PictureID that goes back nevertheless means
+ * is the newest of its source by sequence number (RECV_NEWEST); a PictureID that goes back nevertheless means
  * that the encoder started again, and the numbering continues over that.
  * 0, -ERR_NOT_FOUND if the picture was left out, -ERR_REPLAY if it is older than the history,
  * -ERR_STATE before the first switch.
@@ -42,7 +42,7 @@ MUST_CHECK int vp8_munger_take(
 	struct vp8_munger *m, const struct vp8_desc *d, bool is_newest, struct vp8_numbers *out);
 
 /*
- * The picture of d is left out on purpose: 0. -ERR_STATE if it is the picture that is being sent.
- * A late picture is left out without closing its gap: 0 too.
+ * The picture of d is left out on purpose: 0. -ERR_STATE if part of it was sent, or if it is late and a
+ * number was kept free for it: sending it does less harm than the gap. -ERR_STATE before the first switch.
  */
 MUST_CHECK int vp8_munger_skip(struct vp8_munger *m, const struct vp8_desc *d);
