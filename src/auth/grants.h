@@ -76,8 +76,14 @@ bool grants_can_publish_source(const struct grants *g, Livekit__TrackSource sour
 /* The grants as the message that clients see. Every boolean is set. Returns owned: pb_free. */
 MUST_CHECK Livekit__ParticipantPermission *grants_to_permission(const struct grants *g);
 
-/* Takes over a permission as a whole: what it leaves out becomes false, no sources means all. */
+/*
+ * Takes over a permission as a whole: what it leaves out becomes false, no sources means all. What the holder is
+ * (recorder, agent: deprecated in the message) stays as the token said.
+ */
 void grants_from_permission(struct grants *g, const Livekit__ParticipantPermission *p);
 
 /* The word that tokens use ("screen_share"); NULL for a source without one. Static storage. */
 const char *grants_source_name(Livekit__TrackSource source);
+
+/* The set that has just the source of this word; GRANT_SOURCES_LIMITED for an unknown one. */
+uint32_t grants_source_bit(const char *name);

@@ -31,7 +31,8 @@ MUST_CHECK int auth_verify(const struct auth_keys *keys, struct slice token, uin
 /*
  * Signs a token with the secret of `api_key`, valid from now_s for ttl_s seconds. With a video grant, every
  * permission that has a default is written explicitly.
- * 0 and *out owned by the caller (xfree), -ERR_NOT_FOUND for an unknown key, -ERR_TOO_LARGE past AUTH_TOKEN_MAX.
+ * 0 and *out owned by the caller (xfree), -ERR_NOT_FOUND for an unknown key, -ERR_TOO_LARGE past AUTH_TOKEN_MAX,
+ * -ERR_MALFORMED for a string that is not UTF-8, -ERR_CRYPTO.
  */
 MUST_CHECK int auth_mint(const struct auth_keys *keys, const char *api_key, const struct grants *g,
 			 uint64_t ttl_s, uint64_t now_s, char **out);

@@ -3,6 +3,7 @@
  */
 #pragma once
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/macros.h"
 #include "base/slice.h"
 

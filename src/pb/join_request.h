@@ -6,6 +6,7 @@
  * Called by signal/ before the WebSocket upgrade.
  */
 #pragma once
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
 #include "proto/signal.pb-c.h"
