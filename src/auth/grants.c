@@ -178,7 +178,8 @@ Livekit__ParticipantPermission *grants_to_permission(const struct grants *g)
 	p->hidden = g->video.hidden;
 	p->recorder = g->video.recorder;
 	p->agent = g->video.agent;
-	p->has_can_update_metadata = p->has_can_subscribe_metrics = p->has_can_manage_agent_session = true;
+	p->has_can_update_metadata = p->has_can_subscribe_metrics =
+		p->has_can_manage_agent_session = true;
 	p->can_update_metadata = grants_can_update_own_metadata(g);
 	p->can_subscribe_metrics = grants_can_subscribe_metrics(g);
 	p->can_manage_agent_session = grants_can_manage_agent_session(g);

@@ -31,7 +31,8 @@ struct auth_keys *auth_keys_ref(struct auth_keys *k)
 
 void auth_keys_unref(struct auth_keys *k)
 {
-	/* Acquire and release: whoever frees must see all that the others did with the set before. */
+	/* Acquire and release: whoever frees must see all that the others did with the set before.
+	 */
 	if (!k || atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	for (size_t i = 0; i < k->n; i++) {
@@ -46,7 +47,8 @@ void auth_keys_unref(struct auth_keys *k)
 static const struct key_pair *find(const struct auth_keys *k, struct slice key)
 {
 	for (size_t i = 0; i < k->n; i++)
-		if (slice_eq((struct slice){(const uint8_t *)k->pairs[i].key, k->pairs[i].n_key}, key))
+		if (slice_eq((struct slice){(const uint8_t *)k->pairs[i].key, k->pairs[i].n_key},
+			    key))
 			return &k->pairs[i];
 	return NULL;
 }
@@ -56,7 +58,8 @@ int auth_keys_add(struct auth_keys *k, struct slice key, struct slice secret, st
 	if (key.n == 0 || key.n > AUTH_KEY_MAX)
 		return err_set(eb, ERR_RANGE, "an API key has 1 to %d characters", AUTH_KEY_MAX);
 	if (secret.n == 0 || secret.n > AUTH_SECRET_MAX)
-		return err_set(eb, ERR_RANGE, "the secret of an API key has 1 to %d characters", AUTH_SECRET_MAX);
+		return err_set(eb, ERR_RANGE, "the secret of an API key has 1 to %d characters",
+			AUTH_SECRET_MAX);
 	if (find(k, key))
 		return err_set(eb, ERR_EXISTS, "an API key is there twice");
 	k->pairs = xrealloc(k->pairs, (k->n + 1) * sizeof *k->pairs);
@@ -114,7 +117,8 @@ int auth_keys_parse(struct auth_keys *k, struct slice text, struct errbuf *eb)
 		struct errbuf why;
 		int err = parse_line(k, (struct slice){text.p, n}, &why);
 		if (err)
-			return err_set(eb, (enum err)-err, "API keys, line %u: %s", number, why.text);
+			return err_set(
+				eb, (enum err) - err, "API keys, line %u: %s", number, why.text);
 		n += end != NULL;
 		text.p += n;
 		text.n -= n;

@@ -1,27 +1,26 @@
 /*
- * libjwt is not used for these tokens although it could parse them: it takes the algorithm from the token and compares
- * its name without regard to case, tries an RS256 token with the secret as a PEM file, and hands JSON of any size and
- * depth to jansson before it looks at the signature. One HMAC and one comparison are less to trust than the guards
- * that would need.
+ * libjwt is not used for these tokens although it could parse them: it takes the algorithm from the
+ * token and compares its name without regard to case, tries an RS256 token with the secret as a PEM
+ * file, and hands JSON of any size and depth to jansson before it looks at the signature. One HMAC
+ * and one comparison are less to trust than the guards that would need.
  */
 #include "auth/token.h"
 
 #include <jansson.h>
-#include <math.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/base64.h"
 #include "base/mem.h"
+#include "crypto/hmac.h"
 #include "pb/pb_json.h"
-
-enum { MAC_LEN = 32 };
 
 /* What one part of a token may hold; far above what anyone signs. */
 static const struct pb_limits json_limits = {
-	.size = AUTH_TOKEN_MAX, .memory = 4 << 20, .elements = 8 << 10, .depth = 8,
+	.size = AUTH_TOKEN_MAX,
+	.memory = 4 << 20,
+	.elements = 8 << 10,
+	.depth = 8,
 };
 
 /* Boolean claims, by the object they stand in ("" is none). */
@@ -30,8 +29,10 @@ struct bool_claim {
 	size_t offset;
 };
 
+/* clang-format off */
 #define VIDEO(name, member) {"video", name, offsetof(struct grants, video.member)}
 #define OTHER(object, name, member) {object, name, offsetof(struct grants, member)}
+/* clang-format on */
 static const struct bool_claim bool_claims[] = {
 	VIDEO("roomCreate", room_create),
 	VIDEO("roomList", room_list),
@@ -59,13 +60,14 @@ static const struct {
 } tri_claims[] = {
 	{"canPublish", offsetof(struct grants, video.can_publish), grants_can_publish},
 	{"canSubscribe", offsetof(struct grants, video.can_subscribe), grants_can_subscribe},
-	{"canPublishData", offsetof(struct grants, video.can_publish_data), grants_can_publish_data},
+	{"canPublishData", offsetof(struct grants, video.can_publish_data),
+		grants_can_publish_data},
 	{"canUpdateOwnMetadata", offsetof(struct grants, video.can_update_own_metadata),
-	 grants_can_update_own_metadata},
+		grants_can_update_own_metadata},
 	{"canSubscribeMetrics", offsetof(struct grants, video.can_subscribe_metrics),
-	 grants_can_subscribe_metrics},
+		grants_can_subscribe_metrics},
 	{"canManageAgentSession", offsetof(struct grants, video.can_manage_agent_session),
-	 grants_can_manage_agent_session},
+		grants_can_manage_agent_session},
 };
 
 static const struct {
@@ -92,10 +94,12 @@ static const void *const_field_of(const struct grants *g, size_t offset)
 	return (const uint8_t *)g + offset;
 }
 
-static bool sign(struct slice secret, struct slice text, uint8_t mac[static MAC_LEN])
+static void sign(struct slice secret, struct slice text, uint8_t mac[HMAC_SHA256_LEN])
 {
-	unsigned n = 0;
-	return HMAC(EVP_sha256(), secret.p, (int)secret.n, text.p, text.n, mac, &n) && n == MAC_LEN;
+	struct hmac_sha256 state;
+	hmac_sha256_init(&state, secret.p, secret.n);
+	hmac_sha256(&state, &text, 1, mac);
+	secret_wipe(&state, sizeof state);
 }
 
 /* ---- reading claims ---- */
@@ -116,7 +120,8 @@ static json_t *claim_of(const json_t *claims, const char *object, const char *na
 static int read_strings(const json_t *claims, struct grants *g, struct errbuf *eb)
 {
 	for (size_t i = 0; i < ARRAY_LEN(string_claims); i++) {
-		const json_t *value = claim_of(claims, string_claims[i].object, string_claims[i].name);
+		const json_t *value =
+			claim_of(claims, string_claims[i].object, string_claims[i].name);
 		if (!value)
 			continue;
 		if (!json_is_string(value))
@@ -170,7 +175,8 @@ static int read_attributes(json_t *claims, struct grants *g, struct errbuf *eb)
 	g->attributes = xcalloc(json_object_size(object), sizeof *g->attributes);
 	const char *key;
 	json_t *value;
-	json_object_foreach(object, key, value) {
+	json_object_foreach(object, key, value)
+	{
 		if (!json_is_string(value))
 			return bad_claim(eb, "attributes");
 		/* No search for the key: the JSON parser has refused duplicates. */
@@ -199,7 +205,8 @@ static int read_kind(const json_t *claims, struct grants *g, struct errbuf *eb)
 	if (kind && !json_is_string(kind))
 		return bad_claim(eb, "kind");
 	if (kind)
-		(void)enum_number(&livekit__participant_info__kind__descriptor, json_string_value(kind), &number);
+		(void)enum_number(&livekit__participant_info__kind__descriptor,
+			json_string_value(kind), &number);
 	g->kind = (Livekit__ParticipantInfo__Kind)number;
 
 	const json_t *details = claim_of(claims, "", "kindDetails");
@@ -209,7 +216,9 @@ static int read_kind(const json_t *claims, struct grants *g, struct errbuf *eb)
 		const char *name = json_string_value(json_array_get(details, i));
 		if (!name)
 			return bad_claim(eb, "kindDetails");
-		if (enum_number(&livekit__participant_info__kind_detail__descriptor, name, &number) && number < 32)
+		if (enum_number(
+			    &livekit__participant_info__kind_detail__descriptor, name, &number) &&
+			number < 32)
 			g->kind_details |= UINT32_C(1) << number;
 	}
 	return 0;
@@ -221,7 +230,8 @@ static int read_room_config(const json_t *claims, struct grants *g, struct errbu
 	if (!value)
 		return 0;
 	ProtobufCMessage *config;
-	int err = pb_json_decode_value(&livekit__room_configuration__descriptor, value, &json_limits, &config, NULL);
+	int err = pb_json_decode_value(
+		&livekit__room_configuration__descriptor, value, &json_limits, &config, NULL);
 	if (err)
 		return bad_claim(eb, "roomConfig");
 	g->room_config = (Livekit__RoomConfiguration *)config;
@@ -304,8 +314,9 @@ static json_t *object_of(struct slice part)
 }
 
 /*
- * The name is compared exactly: "none" and public-key algorithms must never reach the HMAC (RFC 8725 §3.1), and
- * the name is case-sensitive. An extension marked critical must be refused by who does not know it (RFC 7515 §4.1.11).
+ * The name is compared exactly: "none" and public-key algorithms must never reach the HMAC (RFC
+ * 8725 §3.1), and the name is case-sensitive. An extension marked critical must be refused by who
+ * does not know it (RFC 7515 §4.1.11).
  */
 static bool is_hs256(struct slice part)
 {
@@ -319,15 +330,17 @@ static bool is_hs256(struct slice part)
 static bool signature_is_good(const struct jwt_parts *parts, struct slice secret)
 {
 	struct buf given;
-	buf_init(&given, MAC_LEN);
-	uint8_t mac[MAC_LEN];
-	bool ok = base64_decode(&given, parts->signature) == 0 && given.n == MAC_LEN &&
-		  sign(secret, parts->signed_text, mac) && secret_eq(given.p, mac, MAC_LEN);
+	buf_init(&given, HMAC_SHA256_LEN);
+	uint8_t mac[HMAC_SHA256_LEN];
+	sign(secret, parts->signed_text, mac);
+	bool ok = base64_decode(&given, parts->signature) == 0 && given.n == sizeof mac &&
+		  secret_eq(given.p, mac, sizeof mac);
 	buf_free(&given);
 	return ok;
 }
 
-/* exp is mandatory, nbf is not; both are numbers of seconds, perhaps with a fraction (RFC 7519 §2). */
+/* exp is mandatory, nbf is not; both are numbers of seconds, perhaps with a fraction (RFC 7519 §2).
+ */
 static int check_times(const json_t *claims, uint64_t now_s, struct grants *g, struct errbuf *eb)
 {
 	const json_t *exp = claim_of(claims, "", "exp"), *nbf = claim_of(claims, "", "nbf");
@@ -348,7 +361,7 @@ static int check_times(const json_t *claims, uint64_t now_s, struct grants *g, s
 }
 
 static int verify(const struct auth_keys *keys, const struct jwt_parts *parts, json_t *claims,
-		  uint64_t now_s, struct grants *g, struct errbuf *eb)
+	uint64_t now_s, struct grants *g, struct errbuf *eb)
 {
 	const char *issuer = json_string_value(json_object_get(claims, "iss"));
 	struct slice secret;
@@ -361,8 +374,8 @@ static int verify(const struct auth_keys *keys, const struct jwt_parts *parts, j
 	return err ? err : read_claims(claims, g, eb);
 }
 
-int auth_verify(const struct auth_keys *keys, struct slice token, uint64_t now_s, struct grants **out,
-		struct errbuf *eb)
+int auth_verify(const struct auth_keys *keys, struct slice token, uint64_t now_s,
+	struct grants **out, struct errbuf *eb)
 {
 	*out = NULL;
 	struct jwt_parts parts;
@@ -383,8 +396,8 @@ int auth_verify(const struct auth_keys *keys, struct slice token, uint64_t now_s
 /* ---- minting ---- */
 
 /*
- * Sets a claim, in the object of that name unless it is "". False only if a string was no UTF-8: jansson makes NULL
- * of it, which must not become a token without the claim.
+ * Sets a claim, in the object of that name unless it is "". False only if a string was no UTF-8:
+ * jansson makes NULL of it, which must not become a token without the claim.
  */
 static bool put_claim(json_t *claims, const char *object, const char *name, json_t *value)
 {
@@ -403,7 +416,8 @@ static bool put_video(json_t *claims, const struct grants *g)
 {
 	bool ok = true;
 	for (size_t i = 0; i < ARRAY_LEN(tri_claims); i++)
-		ok &= put_claim(claims, "video", tri_claims[i].name, json_boolean(tri_claims[i].get(g)));
+		ok &= put_claim(
+			claims, "video", tri_claims[i].name, json_boolean(tri_claims[i].get(g)));
 	uint32_t set = g->video.can_publish_sources;
 	if (set == 0)
 		return ok;
@@ -435,14 +449,15 @@ static bool put_kind(json_t *claims, const struct grants *g)
 	bool ok = true;
 	if (g->kind != LIVEKIT__PARTICIPANT_INFO__KIND__STANDARD)
 		ok &= put_claim(claims, "", "kind",
-				lower_name(&livekit__participant_info__kind__descriptor, (int)g->kind));
+			lower_name(&livekit__participant_info__kind__descriptor, (int)g->kind));
 	if (!g->kind_details)
 		return ok;
 	json_t *list = json_array();
 	for (int number = 0; number < 32; number++)
 		if (g->kind_details >> number & 1)
-			(void)json_array_append_new(
-				list, lower_name(&livekit__participant_info__kind_detail__descriptor, number));
+			(void)json_array_append_new(list,
+				lower_name(&livekit__participant_info__kind_detail__descriptor,
+					number));
 	return put_claim(claims, "", "kindDetails", list) && ok;
 }
 
@@ -450,7 +465,8 @@ static bool put_attributes(json_t *claims, const struct grants *g)
 {
 	bool ok = true;
 	for (size_t i = 0; i < g->n_attributes; i++)
-		ok &= put_claim(claims, "attributes", g->attributes[i].key, json_string(g->attributes[i].value));
+		ok &= put_claim(claims, "attributes", g->attributes[i].key,
+			json_string(g->attributes[i].value));
 	return ok;
 }
 
@@ -478,11 +494,13 @@ static json_t *claims_from(const struct grants *g)
 	for (size_t i = 0; i < ARRAY_LEN(string_claims); i++) {
 		const char *text = *(char *const *)const_field_of(g, string_claims[i].offset);
 		if (text)
-			ok &= put_claim(claims, string_claims[i].object, string_claims[i].name, json_string(text));
+			ok &= put_claim(claims, string_claims[i].object, string_claims[i].name,
+				json_string(text));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(bool_claims); i++)
 		if (*(const bool *)const_field_of(g, bool_claims[i].offset))
-			ok &= put_claim(claims, bool_claims[i].object, bool_claims[i].name, json_true());
+			ok &= put_claim(
+				claims, bool_claims[i].object, bool_claims[i].name, json_true());
 	if (g->has_video)
 		ok &= put_video(claims, g);
 	ok &= put_kind(claims, g);
@@ -500,8 +518,8 @@ static int append_json(const char *p, size_t n, void *data)
 	return 0;
 }
 
-int auth_mint(const struct auth_keys *keys, const char *api_key, const struct grants *g, uint64_t ttl_s,
-	      uint64_t now_s, char **out)
+int auth_mint(const struct auth_keys *keys, const char *api_key, const struct grants *g,
+	uint64_t ttl_s, uint64_t now_s, char **out)
 {
 	static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
 	*out = NULL;
@@ -523,17 +541,14 @@ int auth_mint(const struct auth_keys *keys, const char *api_key, const struct gr
 	base64_encode(&token, slice_str(header), BASE64_URL_NO_PAD);
 	buf_add_byte(&token, '.');
 	base64_encode(&token, buf_slice(&text), BASE64_URL_NO_PAD);
+	uint8_t mac[HMAC_SHA256_LEN];
+	sign(secret, buf_slice(&token), mac);
+	buf_add_byte(&token, '.');
+	base64_encode(&token, slice_of(mac, sizeof mac), BASE64_URL_NO_PAD);
 	bool is_too_large = text.full || token.full;
-	uint8_t mac[MAC_LEN];
-	int err = is_too_large ? -ERR_TOO_LARGE : sign(secret, buf_slice(&token), mac) ? 0 : -ERR_CRYPTO;
-	if (!err) {
-		buf_add_byte(&token, '.');
-		base64_encode(&token, slice_of(mac, MAC_LEN), BASE64_URL_NO_PAD);
-		err = token.full ? -ERR_TOO_LARGE : 0;
-	}
-	if (!err)
+	if (!is_too_large)
 		*out = buf_take(&token);
 	buf_free(&text);
 	buf_free(&token);
-	return err;
+	return is_too_large ? -ERR_TOO_LARGE : 0;
 }

@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include "base/slice.h"
 
-/* Bytes of the well-formed character at the front of p, 1 to 4; 0 if there is none within `left`. */
+/* Bytes of the well-formed character at the front of p, 1 to 4; 0 if there is none within `left`.
+ */
 size_t utf8_char_len(const uint8_t *p, size_t left);
 
 /* True if all of it is well-formed and no character is NUL, so that it survives as a C string. */

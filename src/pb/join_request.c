@@ -15,7 +15,10 @@ enum {
 
 /* The wrapped bytes may be as large as the request itself when they are not compressed. */
 static const struct pb_limits limits = {
-	.size = PARAM_MAX, .memory = 16 << 20, .elements = 64 << 10, .depth = 16,
+	.size = PARAM_MAX,
+	.memory = 16 << 20,
+	.elements = 64 << 10,
+	.depth = 16,
 };
 
 /* Inflates one gzip member that ends with the input. `out` has the limit that a bomb runs into. */
@@ -45,7 +48,8 @@ static int gunzip(struct slice in, struct buf *out)
 static int gzip(struct slice in, struct buf *out)
 {
 	z_stream z = {.next_in = (Bytef *)(uintptr_t)in.p, .avail_in = (uInt)in.n};
-	if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, 8,
+		    Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ERR_SYSTEM;
 	size_t cap = deflateBound(&z, (uLong)in.n);
 	uint8_t *to = xmalloc(cap);
@@ -60,7 +64,7 @@ static int gzip(struct slice in, struct buf *out)
 
 static int fail(struct errbuf *eb, int err, const char *layer)
 {
-	return err_set(eb, (enum err)-err, "join_request: %s: %s", layer, err_text(err));
+	return err_set(eb, (enum err) - err, "join_request: %s: %s", layer, err_text(err));
 }
 
 static int unwrap(const Livekit__WrappedJoinRequest *wrapped, struct buf *plain, struct errbuf *eb)
@@ -72,11 +76,8 @@ static int unwrap(const Livekit__WrappedJoinRequest *wrapped, struct buf *plain,
 		buf_add(plain, inner.p, inner.n);
 		err = plain->full ? -ERR_TOO_LARGE : 0;
 		break;
-	case LIVEKIT__WRAPPED_JOIN_REQUEST__COMPRESSION__GZIP:
-		err = gunzip(inner, plain);
-		break;
-	default:
-		err = -ERR_UNSUPPORTED;
+	case LIVEKIT__WRAPPED_JOIN_REQUEST__COMPRESSION__GZIP: err = gunzip(inner, plain); break;
+	default: err = -ERR_UNSUPPORTED;
 	}
 	return err ? fail(eb, err, "compression") : 0;
 }
@@ -93,7 +94,8 @@ int pb_join_request_decode(struct slice param, Livekit__JoinRequest **out, struc
 		err = fail(eb, err, "base64");
 		goto out;
 	}
-	err = pb_decode(&livekit__wrapped_join_request__descriptor, buf_slice(&bytes), &limits, &wrapped);
+	err = pb_decode(
+		&livekit__wrapped_join_request__descriptor, buf_slice(&bytes), &limits, &wrapped);
 	if (err) {
 		err = fail(eb, err, "WrappedJoinRequest");
 		goto out;

@@ -7,13 +7,22 @@
 #include "base/utf8.h"
 
 const struct pb_limits pb_signal_limits = {
-	.size = 2 << 20, .memory = 24 << 20, .elements = 128 << 10, .depth = 16,
+	.size = 2 << 20,
+	.memory = 24 << 20,
+	.elements = 128 << 10,
+	.depth = 16,
 };
 const struct pb_limits pb_data_limits = {
-	.size = 64 << 10, .memory = 1 << 20, .elements = 8 << 10, .depth = 16,
+	.size = 64 << 10,
+	.memory = 1 << 20,
+	.elements = 8 << 10,
+	.depth = 16,
 };
 const struct pb_limits pb_api_limits = {
-	.size = 10 << 20, .memory = 64 << 20, .elements = 256 << 10, .depth = 16,
+	.size = 10 << 20,
+	.memory = 64 << 20,
+	.elements = 256 << 10,
+	.depth = 16,
 };
 
 enum wire_type { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
@@ -23,8 +32,8 @@ enum {
 	TAG_MAX = 5,
 	FIELD_NUMBER_MAX = (1 << 29) - 1,
 	/*
-	 * protobuf-c merges a singular message that comes again by copying the arrays of both, so n repeats cost
-	 * n² copies. Encoders never repeat; more than a few is an attack.
+	 * protobuf-c merges a singular message that comes again by copying the arrays of both, so n
+	 * repeats cost n² copies. Encoders never repeat; more than a few is an attack.
 	 */
 	MERGES_MAX = 16,
 	ALLOC_OVERHEAD = 16,
@@ -55,14 +64,11 @@ static uint32_t packed_count(const ProtobufCFieldDescriptor *f, struct slice in)
 	switch (f->type) {
 	case PROTOBUF_C_TYPE_SFIXED32:
 	case PROTOBUF_C_TYPE_FIXED32:
-	case PROTOBUF_C_TYPE_FLOAT:
-		return (uint32_t)(in.n / 4);
+	case PROTOBUF_C_TYPE_FLOAT: return (uint32_t)(in.n / 4);
 	case PROTOBUF_C_TYPE_SFIXED64:
 	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return (uint32_t)(in.n / 8);
-	default:
-		break;
+	case PROTOBUF_C_TYPE_DOUBLE: return (uint32_t)(in.n / 8);
+	default: break;
 	}
 	uint32_t count = 0;
 	for (size_t i = 0; i < in.n; i++)
@@ -73,19 +79,17 @@ static uint32_t packed_count(const ProtobufCFieldDescriptor *f, struct slice in)
 static int scan_message(struct scan *s, const ProtobufCMessageDescriptor *desc, struct slice in);
 
 /* Looks into a length-delimited member. `is_repeat` says that a singular field comes again. */
-static int scan_bytes(struct scan *s, const ProtobufCFieldDescriptor *f, struct slice in, bool is_repeat)
+static int scan_bytes(
+	struct scan *s, const ProtobufCFieldDescriptor *f, struct slice in, bool is_repeat)
 {
 	switch (f->type) {
-	case PROTOBUF_C_TYPE_STRING:
-		return utf8_is_text(in) ? 0 : -ERR_MALFORMED;
-	case PROTOBUF_C_TYPE_BYTES:
-		return 0;
+	case PROTOBUF_C_TYPE_STRING: return utf8_is_text(in) ? 0 : -ERR_MALFORMED;
+	case PROTOBUF_C_TYPE_BYTES: return 0;
 	case PROTOBUF_C_TYPE_MESSAGE:
 		if (is_repeat && s->merges_left-- == 0)
 			return -ERR_MALFORMED;
 		return scan_message(s, f->descriptor, in);
-	default:
-		break;
+	default: break;
 	}
 	uint32_t count = packed_count(f, in);
 	if (s->elements_left < count)
@@ -101,19 +105,11 @@ static int take_member(struct cursor *c, unsigned wire, struct slice *content)
 	int err = 0;
 	*content = (struct slice){NULL, 0};
 	switch (wire) {
-	case WIRE_VARINT:
-		return take_varint(c, VARINT_MAX, &n);
-	case WIRE_64:
-		n = 8;
-		break;
-	case WIRE_32:
-		n = 4;
-		break;
-	case WIRE_BYTES:
-		err = take_varint(c, TAG_MAX, &n);
-		break;
-	default:
-		return -ERR_MALFORMED;
+	case WIRE_VARINT: return take_varint(c, VARINT_MAX, &n);
+	case WIRE_64: n = 8; break;
+	case WIRE_32: n = 4; break;
+	case WIRE_BYTES: err = take_varint(c, TAG_MAX, &n); break;
+	default: return -ERR_MALFORMED;
 	}
 	if (err)
 		return err;
@@ -122,8 +118,8 @@ static int take_member(struct cursor *c, unsigned wire, struct slice *content)
 }
 
 /*
- * Bounds what protobuf-c does without bounds: recursion, elements, merges, and text that is not text.
- * The recursion here is bounded by depth_left.
+ * Bounds what protobuf-c does without bounds: recursion, elements, merges, and text that is not
+ * text. The recursion here is bounded by depth_left.
  */
 static int scan_message(struct scan *s, const ProtobufCMessageDescriptor *desc, struct slice in)
 {
@@ -189,11 +185,12 @@ static void budget_free(void *data, void *p)
 
 static ProtobufCAllocator allocator_of(struct budget *b)
 {
-	return (ProtobufCAllocator){.alloc = budget_alloc, .free = budget_free, .allocator_data = b};
+	return (ProtobufCAllocator){
+		.alloc = budget_alloc, .free = budget_free, .allocator_data = b};
 }
 
-int pb_decode(const ProtobufCMessageDescriptor *desc, struct slice in, const struct pb_limits *limits,
-	      ProtobufCMessage **out)
+int pb_decode(const ProtobufCMessageDescriptor *desc, struct slice in,
+	const struct pb_limits *limits, ProtobufCMessage **out)
 {
 	*out = NULL;
 	if (in.n > limits->size)
@@ -237,7 +234,8 @@ void *pb_copy(const void *msg)
 	ProtobufCMessage *copy = protobuf_c_message_unpack(m->descriptor, &allocator, n, bytes);
 	xfree(bytes);
 	if (!copy)
-		abort(); /* protobuf-c cannot read what it wrote: a message built against its rules */
+		abort(); /* protobuf-c cannot read what it wrote: a message built against its rules
+			  */
 	return copy;
 }
 

@@ -18,8 +18,8 @@ struct decoder {
 /* Beside 0 and errors: the value is to be ignored, as if it were not there. */
 enum { SKIP = 1 };
 
-static int decode_message(struct decoder *d, const ProtobufCMessageDescriptor *desc, const json_t *value,
-			  ProtobufCMessage **out);
+static int decode_message(struct decoder *d, const ProtobufCMessageDescriptor *desc,
+	const json_t *value, ProtobufCMessage **out);
 
 static int fail(struct decoder *d, enum err err, const ProtobufCFieldDescriptor *f)
 {
@@ -186,7 +186,8 @@ static int put_bytes(struct decoder *d, const json_t *value, ProtobufCBinaryData
 		return -ERR_MALFORMED;
 	struct buf bytes;
 	buf_init(&bytes, d->memory_left);
-	int err = base64_decode(&bytes, slice_of(json_string_value(value), json_string_length(value)));
+	int err = base64_decode(
+		&bytes, slice_of(json_string_value(value), json_string_length(value)));
 	if (err) {
 		buf_free(&bytes);
 		return err;
@@ -198,23 +199,20 @@ static int put_bytes(struct decoder *d, const json_t *value, ProtobufCBinaryData
 }
 
 /* Writes one value of the field's type to dst. 0, SKIP or an error; dst is untouched unless 0. */
-static int put_value(struct decoder *d, const ProtobufCFieldDescriptor *f, const json_t *value, void *dst)
+static int put_value(
+	struct decoder *d, const ProtobufCFieldDescriptor *f, const json_t *value, void *dst)
 {
 	switch (f->type) {
 	case PROTOBUF_C_TYPE_FLOAT:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return put_real(f->type, value, dst);
+	case PROTOBUF_C_TYPE_DOUBLE: return put_real(f->type, value, dst);
 	case PROTOBUF_C_TYPE_BOOL:
 		if (!json_is_boolean(value))
 			return -ERR_MALFORMED;
 		*(protobuf_c_boolean *)dst = json_is_true(value);
 		return 0;
-	case PROTOBUF_C_TYPE_ENUM:
-		return put_enum(f->descriptor, value, dst);
-	case PROTOBUF_C_TYPE_STRING:
-		return put_string(d, value, dst);
-	case PROTOBUF_C_TYPE_BYTES:
-		return put_bytes(d, value, dst);
+	case PROTOBUF_C_TYPE_ENUM: return put_enum(f->descriptor, value, dst);
+	case PROTOBUF_C_TYPE_STRING: return put_string(d, value, dst);
+	case PROTOBUF_C_TYPE_BYTES: return put_bytes(d, value, dst);
 	case PROTOBUF_C_TYPE_MESSAGE: {
 		ProtobufCMessage *msg = NULL;
 		int err = decode_message(d, f->descriptor, value, &msg);
@@ -222,19 +220,19 @@ static int put_value(struct decoder *d, const ProtobufCFieldDescriptor *f, const
 			memcpy(dst, &msg, sizeof(ProtobufCMessage *));
 		return err;
 	}
-	default:
-		return put_integer(f->type, value, dst);
+	default: return put_integer(f->type, value, dst);
 	}
 }
 
 /* put_value, with the field's name on failure (the innermost field wins). */
-static int put_named(struct decoder *d, const ProtobufCFieldDescriptor *f, const json_t *value, void *dst)
+static int put_named(
+	struct decoder *d, const ProtobufCFieldDescriptor *f, const json_t *value, void *dst)
 {
 	if (d->elements_left == 0)
 		return fail(d, ERR_TOO_LARGE, f);
 	d->elements_left--;
 	int err = put_value(d, f, value, dst);
-	return err < 0 && f->type != PROTOBUF_C_TYPE_MESSAGE ? fail(d, (enum err)-err, f) : err;
+	return err < 0 && f->type != PROTOBUF_C_TYPE_MESSAGE ? fail(d, (enum err) - err, f) : err;
 }
 
 /* ---- fields ---- */
@@ -253,7 +251,7 @@ static bool is_nonzero(const ProtobufCFieldDescriptor *f, const void *member)
 }
 
 static int put_single(struct decoder *d, ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f,
-		      const json_t *value)
+	const json_t *value)
 {
 	void *quantifier = member_of(msg, f->quantifier_offset);
 	void *member = member_of(msg, f->offset);
@@ -265,14 +263,15 @@ static int put_single(struct decoder *d, ProtobufCMessage *msg, const ProtobufCF
 	if (pb_json_is_oneof(f))
 		*(uint32_t *)quantifier = f->id;
 	else if (f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_MESSAGE)
-		/* A zero that is the same as absent stays absent, so that the bytes are those of any encoder. */
+		/* A zero that is the same as absent stays absent, so that the bytes are those of
+		 * any encoder. */
 		*(protobuf_c_boolean *)quantifier = f->default_value || is_nonzero(f, member);
 	return 0;
 }
 
 /* Room for `n` elements in a repeated field that is still empty. NULL past the limits. */
-static uint8_t *take_array(struct decoder *d, ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f,
-			   size_t n)
+static uint8_t *take_array(
+	struct decoder *d, ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f, size_t n)
 {
 	if (d->elements_left < n)
 		return NULL;
@@ -283,7 +282,7 @@ static uint8_t *take_array(struct decoder *d, ProtobufCMessage *msg, const Proto
 }
 
 static int put_array(struct decoder *d, ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f,
-		     const json_t *value)
+	const json_t *value)
 {
 	if (!json_is_array(value))
 		return fail(d, ERR_MALFORMED, f);
@@ -305,11 +304,14 @@ static int put_array(struct decoder *d, ProtobufCMessage *msg, const ProtobufCFi
 }
 
 /* The key of a map is the text of its type: a string, a number or a bool. */
-static int put_map_key(struct decoder *d, const ProtobufCFieldDescriptor *f, const char *key, void *dst)
+static int put_map_key(
+	struct decoder *d, const ProtobufCFieldDescriptor *f, const char *key, void *dst)
 {
 	json_t *value;
 	if (f->type == PROTOBUF_C_TYPE_BOOL)
-		value = !strcmp(key, "true") ? json_true() : !strcmp(key, "false") ? json_false() : json_null();
+		value = !strcmp(key, "true")    ? json_true()
+			: !strcmp(key, "false") ? json_false()
+						: json_null();
 	else
 		value = json_string(key);
 	int err = put_named(d, f, value, dst);
@@ -317,13 +319,15 @@ static int put_map_key(struct decoder *d, const ProtobufCFieldDescriptor *f, con
 	return err;
 }
 
-static int put_entry(struct decoder *d, ProtobufCMessage *entry, const char *key, const json_t *value)
+static int put_entry(
+	struct decoder *d, ProtobufCMessage *entry, const char *key, const json_t *value)
 {
 	const ProtobufCFieldDescriptor *fields = entry->descriptor->fields;
 	int err = put_map_key(d, &fields[0], key, member_of(entry, fields[0].offset));
 	if (err)
 		return err;
-	/* The presence of a number's key is written although it may be zero: entries always have both on the wire. */
+	/* The presence of a number's key is written although it may be zero: entries always have
+	 * both on the wire. */
 	if (fields[0].type != PROTOBUF_C_TYPE_STRING)
 		*(protobuf_c_boolean *)member_of(entry, fields[0].quantifier_offset) = true;
 	err = put_named(d, &fields[1], value, member_of(entry, fields[1].offset));
@@ -335,7 +339,7 @@ static int put_entry(struct decoder *d, ProtobufCMessage *entry, const char *key
 }
 
 static int put_map(struct decoder *d, ProtobufCMessage *msg, const ProtobufCFieldDescriptor *f,
-		   const json_t *value)
+	const json_t *value)
 {
 	if (!json_is_object(value))
 		return fail(d, ERR_MALFORMED, f);
@@ -347,7 +351,8 @@ static int put_map(struct decoder *d, ProtobufCMessage *msg, const ProtobufCFiel
 	if (!entries)
 		return fail(d, ERR_TOO_LARGE, f);
 	size_t *count = member_of(msg, f->quantifier_offset);
-	json_t *object = (json_t *)(uintptr_t)value; /* jansson's iterators want it mutable, and do not change it */
+	json_t *object = (json_t *)(uintptr_t)
+		value; /* jansson's iterators want it mutable, and do not change it */
 	for (void *it = json_object_iter(object); it; it = json_object_iter_next(object, it)) {
 		ProtobufCMessage *entry = take_memory(d, 1, desc->sizeof_message);
 		if (!entry)
@@ -382,23 +387,27 @@ static bool is_camel_of(const char *key, const char *name)
 	return *key == 0;
 }
 
-static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *desc, const char *key)
+static const ProtobufCFieldDescriptor *find_field(
+	const ProtobufCMessageDescriptor *desc, const char *key)
 {
-	const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(desc, key);
+	const ProtobufCFieldDescriptor *f =
+		protobuf_c_message_descriptor_get_field_by_name(desc, key);
 	for (unsigned i = 0; !f && i < desc->n_fields; i++)
 		if (is_camel_of(key, desc->fields[i].name))
 			f = &desc->fields[i];
 	return f;
 }
 
-static int decode_time(struct decoder *d, enum well_known kind, const json_t *value, ProtobufCMessage *msg)
+static int decode_time(
+	struct decoder *d, enum well_known kind, const json_t *value, ProtobufCMessage *msg)
 {
 	/* Both have the same layout. */
 	Googlebuf__Timestamp *t = (Googlebuf__Timestamp *)msg;
 	const char *text = json_string_value(value);
 	int err = text ? pb_json_time_decode(kind, text, &t->seconds, &t->nanos) : -ERR_MALFORMED;
 	if (err)
-		return err_set(d->eb, (enum err)-err, "%s: %s", msg->descriptor->short_name, err_text(err));
+		return err_set(d->eb, (enum err) - err, "%s: %s", msg->descriptor->short_name,
+			err_text(err));
 	t->has_seconds = t->seconds != 0;
 	t->has_nanos = t->nanos != 0;
 	return 0;
@@ -425,7 +434,7 @@ static int decode_fields(struct decoder *d, const json_t *value, ProtobufCMessag
 		if (seen[at / 64] & bit)
 			return fail(d, ERR_MALFORMED, f);
 		seen[at / 64] |= bit;
-		int err = pb_json_is_map(f)                          ? put_map(d, msg, f, member)
+		int err = pb_json_is_map(f)                       ? put_map(d, msg, f, member)
 			  : f->label == PROTOBUF_C_LABEL_REPEATED ? put_array(d, msg, f, member)
 								  : put_single(d, msg, f, member);
 		if (err)
@@ -434,12 +443,13 @@ static int decode_fields(struct decoder *d, const json_t *value, ProtobufCMessag
 	return 0;
 }
 
-static int decode_message(struct decoder *d, const ProtobufCMessageDescriptor *desc, const json_t *value,
-			  ProtobufCMessage **out)
+static int decode_message(struct decoder *d, const ProtobufCMessageDescriptor *desc,
+	const json_t *value, ProtobufCMessage **out)
 {
 	ProtobufCMessage *msg = d->depth_left ? take_memory(d, 1, desc->sizeof_message) : NULL;
 	if (!msg)
-		return err_set(d->eb, ERR_TOO_LARGE, "%s: %s", desc->short_name, err_text(ERR_TOO_LARGE));
+		return err_set(
+			d->eb, ERR_TOO_LARGE, "%s: %s", desc->short_name, err_text(ERR_TOO_LARGE));
 	protobuf_c_message_init(desc, msg);
 	d->depth_left--;
 	int err = decode_fields(d, value, msg);
@@ -453,7 +463,7 @@ static int decode_message(struct decoder *d, const ProtobufCMessageDescriptor *d
 }
 
 int pb_json_decode_value(const ProtobufCMessageDescriptor *desc, const json_t *value,
-			 const struct pb_limits *limits, ProtobufCMessage **out, struct errbuf *eb)
+	const struct pb_limits *limits, ProtobufCMessage **out, struct errbuf *eb)
 {
 	struct decoder d = {
 		.memory_left = limits->memory,
@@ -468,9 +478,9 @@ int pb_json_decode_value(const ProtobufCMessageDescriptor *desc, const json_t *v
 /* ---- text ---- */
 
 /*
- * Counts what jansson will make an object of, without judging the grammar: everything but the first value of a
- * text is preceded by "[", "{" or ",", keys and values of an object counting as one. Levels are brackets; a message
- * level may take two of them (an array or map, and its elements).
+ * Counts what jansson will make an object of, without judging the grammar: everything but the first
+ * value of a text is preceded by "[", "{" or ",", keys and values of an object counting as one.
+ * Levels are brackets; a message level may take two of them (an array or map, and its elements).
  */
 static bool is_within(struct slice text, const struct pb_limits *limits)
 {
@@ -500,7 +510,8 @@ static bool is_within(struct slice text, const struct pb_limits *limits)
 	return true;
 }
 
-int pb_json_parse(struct slice text, const struct pb_limits *limits, json_t **out, struct errbuf *eb)
+int pb_json_parse(
+	struct slice text, const struct pb_limits *limits, json_t **out, struct errbuf *eb)
 {
 	*out = NULL;
 	if (text.n > limits->size || !is_within(text, limits))
@@ -509,13 +520,13 @@ int pb_json_parse(struct slice text, const struct pb_limits *limits, json_t **ou
 	if (text.n > 0)
 		*out = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &error);
 	if (!*out)
-		return err_set(eb, ERR_MALFORMED, "JSON, line %d, column %d: %s", error.line, error.column,
-			       text.n ? error.text : "empty");
+		return err_set(eb, ERR_MALFORMED, "JSON, line %d, column %d: %s", error.line,
+			error.column, text.n ? error.text : "empty");
 	return 0;
 }
 
-int pb_json_decode(const ProtobufCMessageDescriptor *desc, struct slice text, const struct pb_limits *limits,
-		   ProtobufCMessage **out, struct errbuf *eb)
+int pb_json_decode(const ProtobufCMessageDescriptor *desc, struct slice text,
+	const struct pb_limits *limits, ProtobufCMessage **out, struct errbuf *eb)
 {
 	*out = NULL;
 	json_t *value;

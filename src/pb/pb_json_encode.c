@@ -88,13 +88,9 @@ static void put_value(struct buf *out, const ProtobufCFieldDescriptor *f, const 
 	switch (f->type) {
 	case PROTOBUF_C_TYPE_INT32:
 	case PROTOBUF_C_TYPE_SINT32:
-	case PROTOBUF_C_TYPE_SFIXED32:
-		buf_printf(out, "%" PRId32, *(const int32_t *)p);
-		break;
+	case PROTOBUF_C_TYPE_SFIXED32: buf_printf(out, "%" PRId32, *(const int32_t *)p); break;
 	case PROTOBUF_C_TYPE_UINT32:
-	case PROTOBUF_C_TYPE_FIXED32:
-		buf_printf(out, "%" PRIu32, *(const uint32_t *)p);
-		break;
+	case PROTOBUF_C_TYPE_FIXED32: buf_printf(out, "%" PRIu32, *(const uint32_t *)p); break;
 	case PROTOBUF_C_TYPE_INT64:
 	case PROTOBUF_C_TYPE_SINT64:
 	case PROTOBUF_C_TYPE_SFIXED64:
@@ -104,21 +100,13 @@ static void put_value(struct buf *out, const ProtobufCFieldDescriptor *f, const 
 	case PROTOBUF_C_TYPE_FIXED64:
 		buf_printf(out, "\"%" PRIu64 "\"", *(const uint64_t *)p);
 		break;
-	case PROTOBUF_C_TYPE_FLOAT:
-		put_real(out, (double)*(const float *)p, true);
-		break;
-	case PROTOBUF_C_TYPE_DOUBLE:
-		put_real(out, *(const double *)p, false);
-		break;
+	case PROTOBUF_C_TYPE_FLOAT: put_real(out, (double)*(const float *)p, true); break;
+	case PROTOBUF_C_TYPE_DOUBLE: put_real(out, *(const double *)p, false); break;
 	case PROTOBUF_C_TYPE_BOOL:
 		buf_add_str(out, *(const protobuf_c_boolean *)p ? "true" : "false");
 		break;
-	case PROTOBUF_C_TYPE_ENUM:
-		put_enum(out, f->descriptor, *(const int32_t *)p);
-		break;
-	case PROTOBUF_C_TYPE_STRING:
-		put_string(out, pb_str(*(char *const *)p));
-		break;
+	case PROTOBUF_C_TYPE_ENUM: put_enum(out, f->descriptor, *(const int32_t *)p); break;
+	case PROTOBUF_C_TYPE_STRING: put_string(out, pb_str(*(char *const *)p)); break;
 	case PROTOBUF_C_TYPE_BYTES: {
 		const ProtobufCBinaryData *bytes = p;
 		buf_add_byte(out, '"');
@@ -170,7 +158,8 @@ static bool is_written(const ProtobufCFieldDescriptor *f, const ProtobufCMessage
 }
 
 /* Keys of JSON objects are strings, whatever the map has. */
-static void put_map_key(struct buf *out, const ProtobufCFieldDescriptor *f, const ProtobufCMessage *entry)
+static void put_map_key(
+	struct buf *out, const ProtobufCFieldDescriptor *f, const ProtobufCMessage *entry)
 {
 	const void *key = at_offset(entry, f->offset);
 	bool has_quotes = f->type == PROTOBUF_C_TYPE_STRING || pb_json_type_size(f->type) == 8;
@@ -200,7 +189,8 @@ static void put_map(struct buf *out, ProtobufCMessage *const *entries, size_t n)
 	buf_add_byte(out, '}');
 }
 
-static void put_field(struct buf *out, const ProtobufCFieldDescriptor *f, const ProtobufCMessage *msg)
+static void put_field(
+	struct buf *out, const ProtobufCFieldDescriptor *f, const ProtobufCMessage *msg)
 {
 	const void *member = at_offset(msg, f->offset);
 	put_name(out, f->name);

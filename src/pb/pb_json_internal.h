@@ -18,7 +18,8 @@ size_t pb_json_type_size(ProtobufCType type);
 void pb_json_time_encode(enum well_known kind, int64_t seconds, int32_t nanos, struct buf *out);
 
 /* 0, -ERR_MALFORMED, -ERR_RANGE. */
-MUST_CHECK int pb_json_time_decode(enum well_known kind, const char *text, int64_t *seconds, int32_t *nanos);
+MUST_CHECK int pb_json_time_decode(
+	enum well_known kind, const char *text, int64_t *seconds, int32_t *nanos);
 
 static inline bool pb_json_is_oneof(const ProtobufCFieldDescriptor *f)
 {

@@ -8,8 +8,8 @@
 enum { NANOS = 1000000000 };
 
 /* 0001-01-01 and 9999-12-31T23:59:59, the range of a Timestamp; a Duration spans as much. */
-#define TIME_MIN INT64_C(-62135596800)
-#define TIME_MAX INT64_C(253402300799)
+#define TIME_MIN     INT64_C(-62135596800)
+#define TIME_MAX     INT64_C(253402300799)
 #define DURATION_MAX INT64_C(315576000000)
 
 enum well_known pb_json_well_known(const ProtobufCMessageDescriptor *desc)
@@ -25,8 +25,8 @@ bool pb_json_is_map_entry(const ProtobufCMessageDescriptor *desc)
 {
 	size_t n = strlen(desc->short_name);
 	return desc->n_fields == 2 && n > 5 && !strcmp(desc->short_name + n - 5, "Entry") &&
-	       desc->fields[0].id == 1 && !strcmp(desc->fields[0].name, "key") && desc->fields[1].id == 2 &&
-	       !strcmp(desc->fields[1].name, "value");
+	       desc->fields[0].id == 1 && !strcmp(desc->fields[0].name, "key") &&
+	       desc->fields[1].id == 2 && !strcmp(desc->fields[1].name, "value");
 }
 
 size_t pb_json_type_size(ProtobufCType type)
@@ -38,14 +38,10 @@ size_t pb_json_type_size(ProtobufCType type)
 	case PROTOBUF_C_TYPE_UINT32:
 	case PROTOBUF_C_TYPE_FIXED32:
 	case PROTOBUF_C_TYPE_FLOAT:
-	case PROTOBUF_C_TYPE_ENUM:
-		return 4;
-	case PROTOBUF_C_TYPE_BOOL:
-		return sizeof(protobuf_c_boolean);
-	case PROTOBUF_C_TYPE_BYTES:
-		return sizeof(ProtobufCBinaryData);
-	default:
-		return 8; /* 64-bit numbers and pointers */
+	case PROTOBUF_C_TYPE_ENUM: return 4;
+	case PROTOBUF_C_TYPE_BOOL: return sizeof(protobuf_c_boolean);
+	case PROTOBUF_C_TYPE_BYTES: return sizeof(ProtobufCBinaryData);
+	default: return 8; /* 64-bit numbers and pointers */
 	}
 }
 
@@ -81,8 +77,8 @@ void pb_json_time_encode(enum well_known kind, int64_t seconds, int32_t nanos, s
 	time_t t = (time_t)CLAMP(seconds, TIME_MIN, TIME_MAX);
 	struct tm tm = {0};
 	(void)gmtime_r(&t, &tm);
-	buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		   tm.tm_hour, tm.tm_min, tm.tm_sec);
+	buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
+		tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 	put_fraction(CLAMP(nanos, 0, NANOS - 1), out);
 	buf_add_byte(out, 'Z');
 }
@@ -130,8 +126,8 @@ static bool take_zone(const char **p, int64_t *offset)
 	if (!take_char(p, '-') && !take_char(p, '+'))
 		return false;
 	int hours, minutes;
-	if (!take_digits(p, 2, &hours) || !take_char(p, ':') || !take_digits(p, 2, &minutes) || hours > 23 ||
-	    minutes > 59)
+	if (!take_digits(p, 2, &hours) || !take_char(p, ':') || !take_digits(p, 2, &minutes) ||
+		hours > 23 || minutes > 59)
 		return false;
 	*offset = (hours * 60 + minutes) * (is_west ? -60 : 60);
 	return true;
@@ -139,13 +135,15 @@ static bool take_zone(const char **p, int64_t *offset)
 
 static bool take_date_time(const char **p, struct tm *tm)
 {
-	if (!take_digits(p, 4, &tm->tm_year) || !take_char(p, '-') || !take_digits(p, 2, &tm->tm_mon) ||
-	    !take_char(p, '-') || !take_digits(p, 2, &tm->tm_mday) || !take_char(p, 'T') ||
-	    !take_digits(p, 2, &tm->tm_hour) || !take_char(p, ':') || !take_digits(p, 2, &tm->tm_min) ||
-	    !take_char(p, ':') || !take_digits(p, 2, &tm->tm_sec))
+	if (!take_digits(p, 4, &tm->tm_year) || !take_char(p, '-') ||
+		!take_digits(p, 2, &tm->tm_mon) || !take_char(p, '-') ||
+		!take_digits(p, 2, &tm->tm_mday) || !take_char(p, 'T') ||
+		!take_digits(p, 2, &tm->tm_hour) || !take_char(p, ':') ||
+		!take_digits(p, 2, &tm->tm_min) || !take_char(p, ':') ||
+		!take_digits(p, 2, &tm->tm_sec))
 		return false;
-	if (tm->tm_mon < 1 || tm->tm_mon > 12 || tm->tm_mday < 1 || tm->tm_hour > 23 || tm->tm_min > 59 ||
-	    tm->tm_sec > 59)
+	if (tm->tm_mon < 1 || tm->tm_mon > 12 || tm->tm_mday < 1 || tm->tm_hour > 23 ||
+		tm->tm_min > 59 || tm->tm_sec > 59)
 		return false;
 	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool is_leap = tm->tm_year % 4 == 0 && (tm->tm_year % 100 != 0 || tm->tm_year % 400 == 0);
@@ -160,7 +158,8 @@ static int decode_timestamp(const char *text, int64_t *seconds, int32_t *nanos)
 {
 	struct tm tm = {0};
 	int64_t offset;
-	if (!take_date_time(&text, &tm) || !take_fraction(&text, nanos) || !take_zone(&text, &offset) || *text)
+	if (!take_date_time(&text, &tm) || !take_fraction(&text, nanos) ||
+		!take_zone(&text, &offset) || *text)
 		return -ERR_MALFORMED;
 	*seconds = (int64_t)timegm(&tm) - offset;
 	return *seconds < TIME_MIN || *seconds > TIME_MAX ? -ERR_RANGE : 0;
