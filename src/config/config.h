@@ -147,12 +147,13 @@ struct config_source {
 	char *const *env;      /* "NAME=value" strings up to a NULL, as `environ`; NULL = none */
 	bool dev;              /* --dev: other defaults for trying it out on one machine */
 	bool lenient;          /* --disable-strict-config: unknown keys are warnings */
-	struct config_flag *flags;
+	struct config_flag *flags; /* owned, by config_source_flag */
 	size_t flags_n;
 };
 
 struct config_flag {
-	const char *name, *value;
+	char *label; /* "--name", owned */
+	const char *value;
 };
 
 /*
