@@ -207,7 +207,7 @@ const char *config_secret(const struct config *cfg, struct slice key)
 unsigned config_worker_count(const struct config *cfg, unsigned cores)
 {
 	const struct config_ports *p = &cfg->rtc.udp_port;
-	unsigned most = (p->last > p->first ? p->last : UINT16_MAX) - p->first + 1u;
+	unsigned last = p->last > p->first ? p->last : UINT16_MAX, most = last - p->first + 1;
 	unsigned n = cfg->rtc.workers ? cfg->rtc.workers : cores;
 	return CLAMP(n, 1u, most);
 }

@@ -22,6 +22,8 @@ enum {
 	CONFIG_DEPTH_MAX = 12,      /* nesting of the YAML */
 	CONFIG_NODES_MAX = 20000,   /* scalars, sequences and mappings of the YAML */
 	CONFIG_SECRET_MIN = 32,     /* shorter API secrets are warned about */
+	CONFIG_KEY_MAX = 256,
+	CONFIG_SECRET_MAX = 1024,
 	CONFIG_ROWS_MAX = 256,
 };
 

@@ -313,6 +313,8 @@ static int set_pair(struct config_list *l, const struct config_node *key, const 
 		char quoted[CONFIG_QUOTE_CAP];
 		return config_fail(c->eb, c->w, "%s needs a text behind the colon", config_quote(key->text, quoted));
 	}
+	if (strlen(key->text) > CONFIG_KEY_MAX || strlen(value->text) > CONFIG_SECRET_MAX)
+		return config_fail(c->eb, c->w, "a key has %d bytes at most and a secret %d", CONFIG_KEY_MAX, CONFIG_SECRET_MAX);
 	struct config_pair *pair = list_grow(l, sizeof *pair);
 	pair->key = xstrdup(key->text);
 	pair->value = xstrdup(value->text);
