@@ -28,14 +28,15 @@ static int fail_unknown(const struct args_spec *spec, const char *name, struct e
 		near.best ? near.best : "", near.best ? "?" : "");
 }
 
-static int take_option(const struct args_spec *spec, const struct args_option *o, const char *value, const char *next,
-	bool *used_next, struct errbuf *eb)
+static int take_option(const struct args_spec *spec, const struct args_option *o, const char *value,
+	const char *next, bool *used_next, struct errbuf *eb)
 {
 	if (!value && !o->value)
 		value = "true";
 	if (!value) {
 		if (!next)
-			return err_set(eb, ERR_CONFIG, "--%s: a value is missing; write --%s %s", o->name, o->name, o->value);
+			return err_set(eb, ERR_CONFIG, "--%s: a value is missing; write --%s %s",
+				o->name, o->name, o->value);
 		value = next;
 		*used_next = true;
 	}
@@ -43,8 +44,8 @@ static int take_option(const struct args_spec *spec, const struct args_option *o
 }
 
 /* One "--name", "--name=value" or "--name value". */
-static int take_flag(struct args *a, const struct args_spec *spec, const char *arg, const char *next, bool *used_next,
-	struct errbuf *eb)
+static int take_flag(struct args *a, const struct args_spec *spec, const char *arg,
+	const char *next, bool *used_next, struct errbuf *eb)
 {
 	char name[NAME_CAP];
 	size_t n = strcspn(arg + 2, "=");
@@ -57,19 +58,23 @@ static int take_flag(struct args *a, const struct args_spec *spec, const char *a
 	const struct args_option *o = find_option(spec, name);
 	if (o)
 		return take_option(spec, o, value, next, used_next, eb);
-	int err = spec->has_config ? config_source_flag(&a->src, name, value, next, used_next, eb) : -ERR_NOT_FOUND;
+	int err = spec->has_config ? config_source_flag(&a->src, name, value, next, used_next, eb)
+				   : -ERR_NOT_FOUND;
 	return err == -ERR_NOT_FOUND ? fail_unknown(spec, name, eb) : err;
 }
 
-static int take_word(struct args *a, const struct args_spec *spec, const char *arg, struct errbuf *eb)
+static int take_word(
+	struct args *a, const struct args_spec *spec, const char *arg, struct errbuf *eb)
 {
 	if (a->words_n >= spec->words_max || a->words_n >= ARGS_WORDS_CAP)
-		return err_set(eb, ERR_CONFIG, "unexpected \"%.64s\"%s", arg, *arg == '-' ? "; flags begin with --" : "");
+		return err_set(eb, ERR_CONFIG, "unexpected \"%.64s\"%s", arg,
+			*arg == '-' ? "; flags begin with --" : "");
 	a->words[a->words_n++] = arg;
 	return 0;
 }
 
-int args_parse(struct args *a, const struct args_spec *spec, size_t argc, char *const *argv, struct errbuf *eb)
+int args_parse(struct args *a, const struct args_spec *spec, size_t argc, char *const *argv,
+	struct errbuf *eb)
 {
 	for (size_t i = 0; i < argc; i++) {
 		bool used_next = false;
@@ -77,7 +82,8 @@ int args_parse(struct args *a, const struct args_spec *spec, size_t argc, char *
 		if (strcmp(argv[i], "-h") == 0)
 			a->wants_help = true;
 		else if (strncmp(argv[i], "--", 2) == 0 && argv[i][2])
-			err = take_flag(a, spec, argv[i], i + 1 < argc ? argv[i + 1] : NULL, &used_next, eb);
+			err = take_flag(a, spec, argv[i], i + 1 < argc ? argv[i + 1] : NULL,
+				&used_next, eb);
 		else
 			err = take_word(a, spec, argv[i], eb);
 		if (err)

@@ -32,8 +32,8 @@ struct args {
 };
 
 /* 0, or -ERR_CONFIG with one line in eb that names the flag at fault and what was perhaps meant. */
-MUST_CHECK int args_parse(
-	struct args *a, const struct args_spec *spec, size_t argc, char *const *argv, struct errbuf *eb);
+MUST_CHECK int args_parse(struct args *a, const struct args_spec *spec, size_t argc,
+	char *const *argv, struct errbuf *eb);
 
 /* Writes the options as help text. */
 void args_print_options(const struct args_spec *spec, struct buf *out);

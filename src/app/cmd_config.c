@@ -77,7 +77,8 @@ int app_config(const struct app_command *self, size_t argc, char *const *argv)
 	} else if (a.wants_help) {
 		code = app_help(self, &spec, more);
 	} else {
-		while (verb < ARRAY_LEN(verbs) && (!a.words_n || strcmp(verbs[verb].name, a.words[0]) != 0))
+		while (verb < ARRAY_LEN(verbs) &&
+			(!a.words_n || strcmp(verbs[verb].name, a.words[0]) != 0))
 			verb++;
 		code = verb < ARRAY_LEN(verbs) ? run_verb(&a, verb) : fail_verb(&a);
 	}

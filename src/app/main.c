@@ -36,7 +36,8 @@ int app_fail(int code, const struct errbuf *eb)
 
 int app_output(struct buf *out)
 {
-	bool is_done = !out->full && fwrite(buf_cstr(out), 1, out->n, stdout) == out->n && fflush(stdout) == 0;
+	bool is_done = !out->full && fwrite(buf_cstr(out), 1, out->n, stdout) == out->n &&
+		       fflush(stdout) == 0;
 	buf_free(out);
 	if (is_done)
 		return APP_OK;

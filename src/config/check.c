@@ -36,7 +36,8 @@ static void put_key(struct config *cfg, char *key, char *secret)
 		xfree(pair->key);
 		xfree(pair->value);
 	} else {
-		cfg->keys.pair = xrealloc(cfg->keys.pair, (cfg->keys.n + 1) * sizeof *cfg->keys.pair);
+		cfg->keys.pair =
+			xrealloc(cfg->keys.pair, (cfg->keys.n + 1) * sizeof *cfg->keys.pair);
 		pair = &cfg->keys.pair[cfg->keys.n++];
 	}
 	*pair = (struct config_pair){key, secret};
@@ -101,7 +102,8 @@ static int check_ports(struct config_loader *l)
 	if (rtc->workers <= ports)
 		return 0;
 	const struct config_where w = config_origin_of(l, "rtc.workers");
-	return config_fail(l->eb, &w, "%u media threads need as many UDP ports, but rtc.udp_port has %u %s", rtc->workers,
+	return config_fail(l->eb, &w,
+		"%u media threads need as many UDP ports, but rtc.udp_port has %u %s", rtc->workers,
 		ports, is_range ? "in its range" : "from its port up");
 }
 
@@ -126,7 +128,8 @@ static bool is_host_port(const char *text)
 {
 	const char *colon = strrchr(text, ':');
 	struct config_ports port;
-	return colon && colon != text && !strchr(colon, '-') && config_parse_ports(colon + 1, &port);
+	return colon && colon != text && !strchr(colon, '-') &&
+	       config_parse_ports(colon + 1, &port);
 }
 
 static int check_stun(struct config_loader *l)
@@ -142,7 +145,8 @@ static int check_stun(struct config_loader *l)
 	return 0;
 }
 
-static int read_turn_secret(struct config_loader *l, struct config_turn_server *t, const struct config_where *w)
+static int read_turn_secret(
+	struct config_loader *l, struct config_turn_server *t, const struct config_where *w)
 {
 	if (!*t->secret_file || *t->secret)
 		return 0;

@@ -164,9 +164,8 @@ struct config_flag {
  * 0; -ERR_NOT_FOUND if the configuration knows no such flag (eb untouched); -ERR_CONFIG if its value is missing.
  * All strings must outlive the source.
  */
-MUST_CHECK int config_source_flag(
-	struct config_source *src, const char *name, const char *value, const char *next, bool *used_next,
-	struct errbuf *eb);
+MUST_CHECK int config_source_flag(struct config_source *src, const char *name, const char *value,
+	const char *next, bool *used_next, struct errbuf *eb);
 void config_source_free(struct config_source *src);
 
 /*
@@ -205,8 +204,8 @@ struct config_change {
  * Compares all keys and writes up to `cap` changes; returns how many there are. CONFIG_ROWS_MAX always suffices.
  * A change that is not reloadable takes effect with a restart only.
  */
-size_t config_diff_reload(
-	const struct config *old, const struct config *fresh, struct config_change *out, size_t cap);
+size_t config_diff_reload(const struct config *old, const struct config *fresh,
+	struct config_change *out, size_t cap);
 
 /* Sets the keys of `fresh` that are not reloadable back to what `old` has, so that it tells what really runs. */
 void config_keep_unreloadable(struct config *fresh, const struct config *old);

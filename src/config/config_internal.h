@@ -111,8 +111,8 @@ enum { CONFIG_QUOTE_CAP = 72 };
 char *config_quote(const char *text, char out[CONFIG_QUOTE_CAP]);
 
 /* Sets the row's member of *base from a node, and frees what was there before. */
-MUST_CHECK int config_value_set(void *base, const struct config_row *row, const struct config_node *node,
-	const struct config_where *w, struct errbuf *eb);
+MUST_CHECK int config_value_set(void *base, const struct config_row *row,
+	const struct config_node *node, const struct config_where *w, struct errbuf *eb);
 
 /*
  * The same from the text of a flag, a variable or the table. Lists of plain values are separated by commas or
@@ -122,8 +122,8 @@ struct config_text {
 	const char *text;
 	bool append;
 };
-MUST_CHECK int config_value_set_text(void *base, const struct config_row *row, struct config_text text,
-	const struct config_where *w, struct errbuf *eb);
+MUST_CHECK int config_value_set_text(void *base, const struct config_row *row,
+	struct config_text text, const struct config_where *w, struct errbuf *eb);
 
 /* Appends the value in the syntax of config_value_set_text. */
 void config_value_print(
@@ -140,8 +140,8 @@ void config_list_add_str(struct config_list *l, char *str);
  * Reads a whole file of at most CONFIG_BYTES_MAX into *out (owned, NUL behind it; *n bytes).
  * With `is_secret`, files that group or others may read are refused.
  */
-MUST_CHECK int config_file_read(
-	const struct config_where *w, const char *path, bool is_secret, struct buf *out, struct errbuf *eb);
+MUST_CHECK int config_file_read(const struct config_where *w, const char *path, bool is_secret,
+	struct buf *out, struct errbuf *eb);
 
 /* ---- load.c, check.c */
 
@@ -164,7 +164,8 @@ struct config_where config_origin_of(const struct config_loader *l, const char *
 /* True if the key was set by anything but its default. */
 bool config_is_set(const struct config_loader *l, const char *path);
 
-void config_warn(struct config_loader *l, const struct config_where *w, const char *fmt, ...) PRINTF(3, 4);
+void config_warn(struct config_loader *l, const struct config_where *w, const char *fmt, ...)
+	PRINTF(3, 4);
 
 /* Checks values against each other, reads key files, adds warnings. */
 MUST_CHECK int config_check(struct config_loader *l);

@@ -6,7 +6,8 @@
 
 #include "config/config_internal.h"
 
-static int read_all(int fd, struct buf *out, const struct config_where *w, const char *path, struct errbuf *eb)
+static int read_all(
+	int fd, struct buf *out, const struct config_where *w, const char *path, struct errbuf *eb)
 {
 	uint8_t chunk[8192];
 	for (;;) {
@@ -23,8 +24,8 @@ static int read_all(int fd, struct buf *out, const struct config_where *w, const
 	}
 }
 
-int config_file_read(
-	const struct config_where *w, const char *path, bool is_secret, struct buf *out, struct errbuf *eb)
+int config_file_read(const struct config_where *w, const char *path, bool is_secret,
+	struct buf *out, struct errbuf *eb)
 {
 	buf_init(out, CONFIG_BYTES_MAX);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -41,7 +41,8 @@ void config_warn(struct config_loader *l, const struct config_where *w, const ch
 	config_list_add_str(&l->cfg->warnings, xstrdup(line.text));
 }
 
-static void warn_ignored(struct config_loader *l, const struct config_row *row, const struct config_where *w)
+static void warn_ignored(
+	struct config_loader *l, const struct config_row *row, const struct config_where *w)
 {
 	struct config_origin *o = origin_of(l, row);
 	if (!o->rank)
@@ -53,7 +54,8 @@ static void warn_ignored(struct config_loader *l, const struct config_row *row, 
  * Whether a source of this rank may set the row. Warns if the row is an ignored one, and turns an alias into
  * the row it stands for.
  */
-static bool admit(struct config_loader *l, const struct config_row **row, unsigned rank, const struct config_where *w)
+static bool admit(struct config_loader *l, const struct config_row **row, unsigned rank,
+	const struct config_where *w)
 {
 	if ((*row)->type == CONFIG_IGNORED) {
 		warn_ignored(l, *row, w);
@@ -70,8 +72,8 @@ static bool admit(struct config_loader *l, const struct config_row **row, unsign
 	return true;
 }
 
-static int apply_text(
-	struct config_loader *l, const struct config_row *row, const char *text, enum rank rank, const char *label)
+static int apply_text(struct config_loader *l, const struct config_row *row, const char *text,
+	enum rank rank, const char *label)
 {
 	const struct config_where w = {label, 0, NULL};
 	bool append = rank == RANK_FLAG && origin_of(l, row)->rank == RANK_FLAG;
@@ -84,7 +86,8 @@ static int apply_defaults(struct config_loader *l)
 {
 	for (size_t i = 0; i < config_rows_n; i++) {
 		const struct config_row *row = &config_rows[i];
-		bool is_str = row->type == CONFIG_STR || row->type == CONFIG_SECRET || row->type == CONFIG_FILE;
+		bool is_str = row->type == CONFIG_STR || row->type == CONFIG_SECRET ||
+			      row->type == CONFIG_FILE;
 		if (row->alias_of || row->type == CONFIG_IGNORED || (!row->init && !is_str))
 			continue;
 		const struct config_where w = {"default", 0, row->path};
@@ -131,9 +134,11 @@ static bool is_off(const struct config_node *node)
 	return false;
 }
 
-static int walk(struct config_loader *l, const struct config_node *map, const char *prefix, const char *name);
+static int walk(struct config_loader *l, const struct config_node *map, const char *prefix,
+	const char *name);
 
-static int apply_node(struct config_loader *l, const struct config_node *key, const char *path, const char *name)
+static int apply_node(
+	struct config_loader *l, const struct config_node *key, const char *path, const char *name)
 {
 	const struct config_node *value = key + 1;
 	const struct config_row *row = config_row_find(path);
@@ -142,7 +147,8 @@ static int apply_node(struct config_loader *l, const struct config_node *key, co
 		return unknown_key(l, path, &w);
 	if (!row && value->kind == CONFIG_MAPPING)
 		return walk(l, value, path, name);
-	if ((value->kind == CONFIG_SCALAR && value->is_null) || (row && row->type == CONFIG_IGNORED && is_off(value)))
+	if ((value->kind == CONFIG_SCALAR && value->is_null) ||
+		(row && row->type == CONFIG_IGNORED && is_off(value)))
 		return 0;
 	if (!row)
 		return config_fail(l->eb, &w, "%s: this is a section; its keys belong below it, indented", path);
@@ -152,7 +158,8 @@ static int apply_node(struct config_loader *l, const struct config_node *key, co
 	return config_value_set(l->cfg, row, value, &w, l->eb);
 }
 
-static int walk(struct config_loader *l, const struct config_node *map, const char *prefix, const char *name)
+static int walk(struct config_loader *l, const struct config_node *map, const char *prefix,
+	const char *name)
 {
 	for (size_t i = 0; i + 1 < map->n; i += 2) {
 		char path[PATH_CAP];
@@ -279,8 +286,8 @@ static bool take_switch(struct config_source *src, const char *name, const char 
 	return at;
 }
 
-int config_source_flag(struct config_source *src, const char *name, const char *value, const char *next,
-	bool *used_next, struct errbuf *eb)
+int config_source_flag(struct config_source *src, const char *name, const char *value,
+	const char *next, bool *used_next, struct errbuf *eb)
 {
 	*used_next = false;
 	if (take_switch(src, name, value))

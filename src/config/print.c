@@ -142,7 +142,8 @@ static void print_docs_section(struct buf *out, size_t first)
 	buf_add_str(out, "| Key | Default | Values | Reload | Meaning |\n|---|---|---|---|---|\n");
 	for (size_t i = first; i < config_rows_n; i++) {
 		const struct config_row *row = &config_rows[i];
-		if (row->type != CONFIG_IGNORED && row->type != CONFIG_REFUSED && same_section(row->path, path))
+		if (row->type != CONFIG_IGNORED && row->type != CONFIG_REFUSED &&
+			same_section(row->path, path))
 			print_docs_row(out, row);
 	}
 }
@@ -157,24 +158,25 @@ static void print_docs_type(struct buf *out, enum config_type type)
 static const char docs_intro[] =
 	"# Configuration\n\n"
 	"*Made from the table in `src/config/table.c` by `sterna config docs`; do not edit.*\n\n"
-	"Sterna reads one YAML file with the keys of LiveKit's server; a `*` marks keys of its own. Start it with\n"
-	"`sterna serve --config FILE`; without a file, flags and environment are enough. `sterna config check` tests a\n"
-	"configuration, `sterna config show` prints the one in force, secrets hidden.\n\n"
+	"Sterna reads one YAML file with the keys of LiveKit's server; a `*` marks keys of its own. Start it\n"
+	"with `sterna serve --config FILE`; without a file, flags and environment are enough. `sterna config\n"
+	"check` tests a configuration, `sterna config show` prints the one in force, secrets hidden.\n\n"
 	"Each key can be set in four places; the first that has it wins:\n\n"
 	"1. a flag, `--` and the key: `--rtc.udp_port 7882-7889` (`--rtc.use_ice_lite` alone means true),\n"
 	"2. a variable, `LIVEKIT_` and the key in capitals with `_` for dots: `LIVEKIT_RTC_UDP_PORT`,\n"
 	"3. YAML: the text of `--config-body` or `LIVEKIT_CONFIG`, or else the file of `--config`,\n"
 	"4. the default.\n\n"
-	"In flags and variables, lists are separated by commas, and maps and lists of objects are YAML, such as\n"
-	"`LIVEKIT_KEYS='key: secret'`. A list flag may be repeated. An empty variable counts as not set.\n\n"
-	"`--dev` starts a server to try things out on one machine: see `development`. `--disable-strict-config` turns\n"
-	"errors about unknown keys into warnings.\n\n"
-	"**Values.** A time is a number with a unit (`500ms`, `5s`, `1m30s`, `6h`); where the text names a unit, a number\n"
-	"alone will do. A size is a number of bytes or one with `KiB`, `MiB`, `GiB`. *Reload*: whether `SIGHUP` applies a\n"
-	"change; the others take effect with a restart.\n\n"
+	"In flags and variables, lists are separated by commas, and maps and lists of objects are YAML, such\n"
+	"as `LIVEKIT_KEYS='key: secret'`. A list flag may be repeated. An empty variable counts as not set.\n\n"
+	"`--dev` starts a server to try things out on one machine: see `development`.\n"
+	"`--disable-strict-config` turns errors about unknown keys into warnings.\n\n"
+	"**Values.** A time is a number with a unit (`500ms`, `5s`, `1m30s`, `6h`); where the text names a\n"
+	"unit, a number alone will do. A size is a number of bytes or one with `KiB`, `MiB`, `GiB`. *Reload*:\n"
+	"whether `SIGHUP` applies a change; the others take effect with a restart.\n\n"
 	"A mistake is answered with one line that names the place and the remedy, and exit code 2:\n\n"
 	"```\n"
-	"config.yaml:12: rtc.udp_port: \"abc\" is not a port; use a number from 1 to 65535 or a range such as 7882-7889\n"
+	"config.yaml:12: rtc.udp_port: \"abc\" is not a port; use a number from 1 to 65535 or a range such as "
+	"7882-7889\n"
 	"```\n";
 
 void config_print_docs(struct buf *out)
@@ -191,8 +193,9 @@ void config_print_docs(struct buf *out)
 	buf_add_str(out, "\n## Refused when true\n\nGoing on without these would do what nobody asked for.\n\n"
 		"| Key | What to do |\n|---|---|\n");
 	print_docs_type(out, CONFIG_REFUSED);
-	buf_add_str(out, "\n## Accepted without effect\n\nKeys and sections of LiveKit's that change nothing here; each that is "
-		"set gives one line of warning.\n\n| Key | Why |\n|---|---|\n");
+	buf_add_str(out, "\n## Accepted without effect\n\nKeys and sections of LiveKit's that "
+			 "change nothing here; each that is "
+			 "set gives one line of warning.\n\n| Key | Why |\n|---|---|\n");
 	print_docs_type(out, CONFIG_IGNORED);
 }
 
@@ -215,8 +218,8 @@ void config_print_help(struct buf *out)
 	for (size_t i = 0; i < config_names_n; i++) {
 		const struct config_name *name = &config_names[i];
 		if (config_row_find(name->path)->type != CONFIG_IGNORED)
-			buf_printf(out, "  --%-22s same as --%s%s%s\n", name->flag, name->path, name->env ? "; also " : "",
-				name->env ? name->env : "");
+			buf_printf(out, "  --%-22s same as --%s%s%s\n", name->flag, name->path,
+				name->env ? "; also " : "", name->env ? name->env : "");
 	}
 	buf_add_str(out, "\nEvery key is a flag and a variable (--rtc.udp_port, LIVEKIT_RTC_UDP_PORT); docs/config.md "
 		"explains them:\n\n");

@@ -21,7 +21,8 @@ static bool take_digits(const char **p, uint64_t *v, size_t *n)
 {
 	*v = 0;
 	for (*n = 0; isdigit((unsigned char)**p); (*p)++, (*n)++)
-		if (__builtin_mul_overflow(*v, 10, v) || __builtin_add_overflow(*v, (uint64_t)(**p - '0'), v))
+		if (__builtin_mul_overflow(*v, 10, v) ||
+			__builtin_add_overflow(*v, (uint64_t)(**p - '0'), v))
 			return false;
 	return true;
 }
@@ -87,7 +88,13 @@ static const struct {
 	const char *name;
 	uint64_t bytes;
 } size_units[] = {
-	{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1000000000}, {"MB", 1000000}, {"kB", 1000}, {"", 1},
+	{"GiB", 1 << 30},
+	{"MiB", 1 << 20},
+	{"KiB", 1 << 10},
+	{"GB", 1000000000},
+	{"MB", 1000000},
+	{"kB", 1000},
+	{"", 1},
 };
 
 bool config_parse_size(const char *text, uint64_t *bytes)
@@ -179,7 +186,8 @@ void config_print_size(struct buf *out, uint64_t bytes)
 {
 	for (size_t i = 0; i < 3 && bytes; i++) {
 		if (bytes % size_units[i].bytes == 0) {
-			buf_printf(out, "%llu%s", (unsigned long long)(bytes / size_units[i].bytes), size_units[i].name);
+			buf_printf(out, "%llu%s", (unsigned long long)(bytes / size_units[i].bytes),
+				size_units[i].name);
 			return;
 		}
 	}

@@ -306,15 +306,16 @@ void config_value_free(void *base, const struct config_row *row)
 	}
 }
 
-static int set_pair(struct config_list *l, const struct config_node *key, const struct config_node *value,
-	const struct context *c)
+static int set_pair(struct config_list *l, const struct config_node *key,
+	const struct config_node *value, const struct context *c)
 {
 	if (value->kind != CONFIG_SCALAR || value->is_null || !*value->text || !*key->text) {
 		char quoted[CONFIG_QUOTE_CAP];
 		return config_fail(c->eb, c->w, "%s needs a text behind the colon", config_quote(key->text, quoted));
 	}
 	if (strlen(key->text) > CONFIG_KEY_MAX || strlen(value->text) > CONFIG_SECRET_MAX)
-		return config_fail(c->eb, c->w, "a key has %d bytes at most and a secret %d", CONFIG_KEY_MAX, CONFIG_SECRET_MAX);
+		return config_fail(c->eb, c->w, "a key has %d bytes at most and a secret %d",
+			CONFIG_KEY_MAX, CONFIG_SECRET_MAX);
 	struct config_pair *pair = list_grow(l, sizeof *pair);
 	pair->key = xstrdup(key->text);
 	pair->value = xstrdup(value->text);
@@ -367,7 +368,9 @@ static int set_object(void *elem, const struct config_node *node, const struct c
 			return fail_member(c, node->items[i].text);
 		if (value->kind != CONFIG_SCALAR)
 			return config_fail(c->eb, &w, "one value is needed here");
-		int err = value->is_null ? 0 : types[row->type].set(member(elem, row), value->text, &inner);
+		int err = value->is_null
+				  ? 0
+				  : types[row->type].set(member(elem, row), value->text, &inner);
 		if (err)
 			return err;
 	}
@@ -436,7 +439,8 @@ static int set_commas(struct config_list *l, const char *text, const struct cont
 			from++;
 		while (to > from && isspace((unsigned char)to[-1]))
 			to--;
-		struct config_node node = {.kind = CONFIG_SCALAR, .text = xstrndup(from, (size_t)(to - from))};
+		struct config_node node = {
+			.kind = CONFIG_SCALAR, .text = xstrndup(from, (size_t)(to - from))};
 		int err = set_elem(l, &node, c);
 		config_node_free(&node);
 		if (err)
@@ -492,7 +496,8 @@ static void print_secret(struct buf *out, const char *s, bool show)
 	print_quoted(out, show || !*s ? s : "[redacted]");
 }
 
-static void print_elem(const struct config_row *row, const void *elem, bool show_secrets, struct buf *out)
+static void print_elem(
+	const struct config_row *row, const void *elem, bool show_secrets, struct buf *out)
 {
 	char text[ADDR_TEXT_CAP];
 	const struct config_pair *pair = elem;
@@ -517,7 +522,8 @@ static void print_elem(const struct config_row *row, const void *elem, bool show
 	}
 }
 
-static void print_list(const struct config_row *row, const struct config_list *l, bool show_secrets, struct buf *out)
+static void print_list(const struct config_row *row, const struct config_list *l, bool show_secrets,
+	struct buf *out)
 {
 	bool is_map = row->type == CONFIG_SECRET_MAP;
 	buf_add_byte(out, is_map ? '{' : '[');
@@ -529,7 +535,8 @@ static void print_list(const struct config_row *row, const struct config_list *l
 	buf_add_byte(out, is_map ? '}' : ']');
 }
 
-void config_value_print(const void *base, const struct config_row *row, bool show_secrets, struct buf *out)
+void config_value_print(
+	const void *base, const struct config_row *row, bool show_secrets, struct buf *out)
 {
 	const void *at = member(base, row);
 	const struct config_ports *ports = at;
@@ -545,7 +552,9 @@ void config_value_print(const void *base, const struct config_row *row, bool sho
 		if (ports->last != ports->first)
 			buf_printf(out, "-%u", ports->last);
 		return;
-	case CONFIG_DURATION: config_print_duration(out, *(const uint64_t *)at, row->bare_us); return;
+	case CONFIG_DURATION:
+		config_print_duration(out, *(const uint64_t *)at, row->bare_us);
+		return;
 	case CONFIG_SIZE: config_print_size(out, *(const uint64_t *)at); return;
 	case CONFIG_STR:
 	case CONFIG_FILE: print_quoted(out, *(char *const *)at); return;

@@ -80,7 +80,8 @@ static int take_scalar(struct reader *r, const yaml_event_t *ev, struct config_n
 static struct config_node *add_item(struct config_node *node)
 {
 	if ((node->n & (node->n - 1)) == 0)
-		node->items = xrealloc(node->items, (node->n ? 2 * node->n : 1) * sizeof *node->items);
+		node->items =
+			xrealloc(node->items, (node->n ? 2 * node->n : 1) * sizeof *node->items);
 	struct config_node *item = &node->items[node->n++];
 	*item = (struct config_node){0};
 	return item;
@@ -168,7 +169,8 @@ static int take_stream(struct reader *r, struct config_node *root)
 		case YAML_DOCUMENT_END_EVENT: break;
 		default:
 			if (has_root)
-				err = fail(r, ev.start_mark.line + 1, "more than one YAML document; keep the first only");
+				err = fail(r, ev.start_mark.line + 1,
+					"more than one YAML document; keep the first only");
 			else
 				err = take_node(r, &ev, root);
 			has_root = true;
@@ -180,7 +182,8 @@ static int take_stream(struct reader *r, struct config_node *root)
 	return 0;
 }
 
-int config_yaml_read(struct config_node *root, struct slice text, const char *name, struct errbuf *eb)
+int config_yaml_read(
+	struct config_node *root, struct slice text, const char *name, struct errbuf *eb)
 {
 	struct reader r = {.name = name, .eb = eb};
 	*root = (struct config_node){.kind = CONFIG_MAPPING, .line = 1};
