@@ -9,11 +9,11 @@
  *  - a `struct sctp` belongs to the thread that made it; only that thread calls its functions, and all ops but
  *    `wake` run on that thread, from inside one of those functions.
  *  - what a timer causes (retransmissions, loss of the association) is put into the association's queue by the
- *    ticking thread, which then calls ops->wake; the owner answers with sctp_flush.
+ *    ticking thread, which then calls ops->wake; the owner answers with sctp_deliver.
  * No op runs inside libusrsctp or under one of its locks: each one may call any function of this header, sctp_free
  * of its own association included.
  *
- * (The names sctp_init, sctp_finish, sctp_connect and sctp_drain are avoided: libusrsctp exports them.)
+ * (The names sctp_init, sctp_finish, sctp_connect, sctp_drain and sctp_flush are avoided: libusrsctp exports them.)
  */
 #pragma once
 #include <stdbool.h>
@@ -53,8 +53,8 @@ struct sctp_ops {
 	void (*send)(void *arg, struct slice packet);
 
 	/*
-	 * The only op on a foreign thread: ask the owner to call sctp_flush soon. Must only post (an eventfd, a
-	 * mailbox) and call nothing of this header. Not repeated until sctp_flush was called.
+	 * The only op on a foreign thread: ask the owner to call sctp_deliver soon. Must only post (an eventfd, a
+	 * mailbox) and call nothing of this header. Not repeated until sctp_deliver was called.
 	 */
 	void (*wake)(void *arg);
 
@@ -113,7 +113,7 @@ MUST_CHECK int sctp_start(struct sctp *s);
 MUST_CHECK int sctp_rx(struct sctp *s, struct slice packet);
 
 /* Delivers what other threads queued. Owner only; the answer to ops->wake. */
-void sctp_flush(struct sctp *s);
+void sctp_deliver(struct sctp *s);
 
 /*
  * Opens a channel and announces it (DCEP OPEN); messages may be sent at once. info->id is filled in.
