@@ -106,14 +106,14 @@ void dtls_start(struct dtls *d, uint64_t now_us);
 
 /*
  * Adds a fingerprint of the peer's certificate: algorithm as in SDP ("sha-256", "sha-384", "sha-512", any case) and hex
- * text with colons. Several may be added, before or after the handshake; a match of one is enough. Until the first
+ * text with colons. Several may be added before the handshake is done; a match of one is enough. Until the first
  * is known a finished handshake waits; once one is known and none matches, the association fails with -ERR_AUTH.
  * 0, -ERR_UNSUPPORTED for other algorithms (sha-1, md5: nothing changes), -ERR_MALFORMED, -ERR_NO_ROOM past four.
  */
 MUST_CHECK int dtls_set_remote_fingerprint(struct dtls *d, struct slice alg, struct slice hex);
 
 /*
- * One datagram from the peer. 0, or the reason to count a drop: -ERR_MALFORMED (no DTLS record), -ERR_CLOSED (dead
+ * One datagram from the peer. 0, or the reason to count a drop: -ERR_MALFORMED (no DTLS record), -ERR_STATE (before dtls_start), -ERR_CLOSED (dead
  * already), -ERR_CRYPTO (this datagram ended the association; `failed` was called).
  * Records that do not authenticate are discarded by OpenSSL without a word, as RFC 6347 §4.1.2.7 wishes.
  */
