@@ -161,27 +161,27 @@ static void destroy(struct dtls *d)
 	xfree(d);
 }
 
+/*
+ * OpenSSL keeps 17 KiB of record buffer per association even in SSL_MODE_RELEASE_BUFFERS, which it ignores for DTLS;
+ * between datagrams an established association needs none. They come back before OpenSSL runs: for DTLS it writes
+ * without looking whether there is a buffer.
+ */
 static void enter(struct dtls *d)
 {
-	d->depth++;
 	ERR_clear_error();
+	if (d->depth++ == 0 && d->state != STATE_NEW)
+		(void)SSL_alloc_buffers(d->ssl);
 }
 
 static void leave(struct dtls *d)
 {
+	if (--d->depth == 0) {
+		if (d->is_freed)
+			destroy(d);
+		else if (d->state == STATE_CONNECTED || d->state == STATE_DEAD)
+			(void)SSL_free_buffers(d->ssl);
+	}
 	ERR_clear_error();
-	if (--d->depth == 0 && d->is_freed)
-		destroy(d);
-}
-
-/*
- * OpenSSL keeps 17 KiB of record buffer per association even in SSL_MODE_RELEASE_BUFFERS, which it ignores for DTLS;
- * between datagrams an established association needs none.
- */
-static void shed_buffers(struct dtls *d)
-{
-	if (d->state == STATE_CONNECTED || d->state == STATE_DEAD)
-		SSL_free_buffers(d->ssl);
 }
 
 static void set_next(struct dtls *d, uint64_t now_us)
@@ -379,10 +379,8 @@ int dtls_set_remote_fingerprint(struct dtls *d, struct slice alg, struct slice h
 	d->fingerprints[d->fingerprint_count++] = f;
 
 	enter(d);
-	if (d->state == STATE_UNVERIFIED) {
+	if (d->state == STATE_UNVERIFIED)
 		verify(d);
-		shed_buffers(d);
-	}
 	leave(d);
 	return 0;
 }
@@ -410,7 +408,6 @@ int dtls_rx(struct dtls *d, struct slice datagram, uint64_t now_us)
 	bool was_closed = (SSL_get_shutdown(d->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
 	int err = d->state == STATE_DEAD && !d->is_freed && !was_closed ? -ERR_CRYPTO : 0;
 	d->in = (struct slice){0};
-	shed_buffers(d);
 	set_next(d, now_us);
 	leave(d);
 	return err;
@@ -430,8 +427,6 @@ int dtls_send(struct dtls *d, struct slice data)
 	int err = SSL_write(d->ssl, data.p, (int)data.n) == (int)data.n ? 0 : -ERR_CRYPTO;
 	if (err)
 		fail(d, err);
-	else if (d->depth == 1)
-		shed_buffers(d);
 	leave(d);
 	return err;
 }
@@ -450,7 +445,6 @@ void dtls_timeout(struct dtls *d, uint64_t now_us)
 		fail(d, -ERR_TIMEOUT);
 	else if (DTLSv1_handle_timeout(d->ssl) < 0)
 		fail(d, ssl_reason(d));
-	shed_buffers(d);
 	set_next(d, now_us);
 	leave(d);
 }
@@ -464,8 +458,6 @@ void dtls_close(struct dtls *d)
 	enter(d);
 	die(d);
 	(void)SSL_shutdown(d->ssl);
-	if (d->depth == 1)
-		shed_buffers(d);
 	leave(d);
 }
 

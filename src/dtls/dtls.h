@@ -10,6 +10,9 @@
  * DTLSv1_get_timeout at every call, so a caller whose clock runs at the pace of the real one sees no difference; one
  * that calls early gets the remaining time again. dtls_cfg.retransmit_us exists so that tests need not wait.
  *
+ * Memory: about 39 KiB per connected association, 21 of them a handshake buffer that OpenSSL 3.0 never gives back for
+ * DTLS; 57 KiB during the handshake.
+ *
  * Callbacks: dtls_free may be called from every callback but `send`; nothing else of the same association may be
  * called from `send`. From the others, dtls_send and dtls_close are fine.
  */
