@@ -37,7 +37,7 @@ const struct aead_info *aead_info(enum aead_alg alg);
  * takes care of the ciphertext itself. The trailer is never written: it is the ROC or the SRTCP index.
  */
 struct aead_job {
-	uint8_t iv[AEAD_IV_MAX]; /* iv_len bytes of it count */
+	uint8_t iv[AEAD_IV_MAX]; /* iv_len bytes of it count; CM counts blocks in the last two, from 0 */
 	uint8_t trailer[AEAD_TRAILER_MAX];
 	uint8_t trailer_len;
 	bool ok;            /* set by seal; false: out and tag hold nothing that may be sent */

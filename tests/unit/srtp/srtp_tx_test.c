@@ -175,7 +175,7 @@ static void oversized_is_refused(void **st)
 		uint16_t most = (uint16_t)(65535 - 12 - e.server->profile->tag_len);
 		struct srtp_job jobs[] = {
 			{.stream = tx, .hdr = big, .hdr_len = 12, .payload = big + 12, .out = out,
-				.payload_len = (uint16_t)(most + 1)},
+				.payload_len = (uint16_t)(most + 2)},
 			{.stream = tx, .hdr = big, .hdr_len = 12, .payload = big + 12, .out = out,
 				.payload_len = most},
 		};
