@@ -34,7 +34,9 @@ static void number_headers(struct bench *b)
 	}
 }
 
-/* The best of several repeats, since the machine is shared. *open_ns: unprotect; returns protect. */
+/*
+ * The best of several repeats, since the machine is shared. *open_ns: unprotect; returns protect.
+ */
 static double measure(struct bench *b, double *open_ns)
 {
 	double best_seal = 1e9, best_open = 1e9;
@@ -68,6 +70,8 @@ static void bench_profile(const struct srtp_profile_info *info)
 	struct slice k = {keying, info->keying_len};
 	static struct bench b;
 
+	/* OpenSSL keeps what it looked up for the first session; later ones are smaller. */
+	srtp_free(srtp_new(info->id, k, true));
 	for (size_t s = 0; s < ARRAY_LEN(sizes); s++) {
 		b = (struct bench){.tx = srtp_new(info->id, k, true)};
 		size_t before = mallinfo2().uordblks;
@@ -86,8 +90,8 @@ static void bench_profile(const struct srtp_profile_info *info)
 				.out = b.out[i],
 			};
 		double open, seal = measure(&b, &open);
-		printf("%-24s %7u %12.0f %12.0f %14zu\n", info->name, sizes[s] + SRTP_RTP_HDR_LEN, seal,
-			open, bytes);
+		printf("%-24s %7u %12.0f %12.0f %14zu\n", info->name, sizes[s] + SRTP_RTP_HDR_LEN,
+			seal, open, bytes);
 		srtp_free(b.tx);
 		srtp_free(b.rx);
 	}

@@ -41,7 +41,8 @@ bool peer_load(void)
 	return lib.srtp_init() == srtp_err_status_ok;
 }
 
-struct peer *peer_new(unsigned profile, const uint8_t *key_salt, bool is_inbound, enum peer_rtcp rtcp)
+struct peer *peer_new(
+	unsigned profile, const uint8_t *key_salt, bool is_inbound, enum peer_rtcp rtcp)
 {
 	struct peer *p = calloc(1, sizeof *p);
 	uint8_t key[SRTP_MAX_KEY_LEN] = {0};
@@ -50,7 +51,8 @@ struct peer *peer_new(unsigned profile, const uint8_t *key_salt, bool is_inbound
 		.key = key,
 		.window_size = 128,
 	};
-	void (*set)(srtp_crypto_policy_t *) = profile == 1 ? lib.srtp_crypto_policy_set_rtp_default
+	void (*set)(srtp_crypto_policy_t *) =
+		profile == 1   ? lib.srtp_crypto_policy_set_rtp_default
 		: profile == 7 ? lib.srtp_crypto_policy_set_aes_gcm_128_16_auth
 			       : lib.srtp_crypto_policy_set_aes_gcm_256_16_auth;
 
@@ -75,7 +77,8 @@ void peer_free(struct peer *p)
 	free(p);
 }
 
-static int call(srtp_err_status_t (*f)(srtp_t, void *, int *), struct peer *p, uint8_t *pkt, size_t *n)
+static int call(
+	srtp_err_status_t (*f)(srtp_t, void *, int *), struct peer *p, uint8_t *pkt, size_t *n)
 {
 	int len = (int)*n;
 	srtp_err_status_t status = f(p->session, pkt, &len);

@@ -1,8 +1,9 @@
 /*
  * srtp_oracle: our SRTP and libsrtp2 from the same master keys must give the same bytes.
  *
- * Random packets of several SSRCs, with CSRCs, header extensions, payloads of 0 to 1400 bytes, gaps, reordering
- * and wraps of the sequence number: protected by both, compared, and each opened by the other.
+ * Random packets of several SSRCs, with CSRCs, header extensions, payloads of 0 to 1400 bytes,
+ * gaps, reordering and wraps of the sequence number: protected by both, compared, and each opened
+ * by the other.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +38,8 @@ static void need(bool ok, const char *what, unsigned i)
 	exit(1);
 }
 
-static void need_same(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len, const char *what,
-	unsigned i)
+static void need_same(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len,
+	const char *what, unsigned i)
 {
 	need(a_len == b_len && !memcmp(a, b, a_len), what, i);
 }
@@ -53,7 +54,8 @@ static bool pair_new(struct pair *p, const struct srtp_profile_info *info, enum 
 {
 	uint8_t key_salt[SRTP_KEY_MAX + SRTP_SALT_MAX];
 	fill(key_salt, sizeof key_salt);
-	struct slice key = {key_salt, info->key_len}, salt = {key_salt + info->key_len, info->salt_len};
+	struct slice key = {key_salt, info->key_len},
+		     salt = {key_salt + info->key_len, info->salt_len};
 	struct srtp_keys keys = {key, salt, key, salt};
 	p->our_tx = srtp_new_keys(info->id, &keys);
 	p->our_rx = srtp_new_keys(info->id, &keys);
@@ -71,7 +73,10 @@ static void pair_free(struct pair *p)
 	peer_free(p->their_rx);
 }
 
-/* The sender's side of one SSRC: the newest number, and which of those behind it were left out so far. */
+/*
+ * The sender's side of one SSRC: the newest number, and which of those behind it were left out so
+ * far.
+ */
 struct source {
 	struct srtp_stream *stream;
 	uint32_t ssrc;
@@ -118,8 +123,9 @@ static void compare_rtp(const struct srtp_profile_info *info)
 	need(pair_new(&p, info, PEER_RTCP_ENCRYPTED), "libsrtp2 session", 0);
 	for (uint32_t i = 0; i < N_SSRC; i++) {
 		uint32_t ssrc = i + (rnd(1u << 31) & ~(uint32_t)0xff);
-		sources[i] = (struct source){
-			.stream = srtp_tx_add(p.our_tx, ssrc), .ssrc = ssrc, .top = 64000 + 300 * i};
+		sources[i] = (struct source){.stream = srtp_tx_add(p.our_tx, ssrc),
+			.ssrc = ssrc,
+			.top = 64000 + 300 * i};
 	}
 	for (unsigned i = 0; i < N_PACKETS; i++) {
 		struct source *s = &sources[rnd(N_SSRC)];
@@ -136,7 +142,8 @@ static void compare_rtp(const struct srtp_profile_info *info)
 		};
 		memcpy(theirs, plain, n);
 		srtp_protect_batch(p.our_tx, &job, 1);
-		need(peer_protect(p.their_tx, theirs, &theirs_n) == 0, "libsrtp2 cannot protect", i);
+		need(peer_protect(p.their_tx, theirs, &theirs_n) == 0, "libsrtp2 cannot protect",
+			i);
 		need_same(ours, job.out_len, theirs, theirs_n, "SRTP differs", i);
 
 		if (rnd(20) == 0)
@@ -145,7 +152,8 @@ static void compare_rtp(const struct srtp_profile_info *info)
 		copy_n = opened_n = job.out_len;
 		need(srtp_unprotect_rtp(p.our_rx, ours, &opened_n) == 0, "cannot unprotect", i);
 		need_same(ours, opened_n, plain, n, "plaintext differs", i);
-		need(peer_unprotect(p.their_rx, theirs, &theirs_n) == 0, "libsrtp2 cannot unprotect", i);
+		need(peer_unprotect(p.their_rx, theirs, &theirs_n) == 0,
+			"libsrtp2 cannot unprotect", i);
 		need_same(theirs, theirs_n, plain, n, "plaintext of libsrtp2 differs", i);
 		need(srtp_unprotect_rtp(p.our_rx, copy, &copy_n) == -ERR_REPLAY, "replay", i);
 	}
@@ -186,13 +194,16 @@ static void compare_rtcp_bytes(const struct srtp_profile_info *info)
 		need_same(ours, ours_n, theirs, theirs_n, "SRTCP differs", i);
 		need(srtp_unprotect_rtcp(p.our_rx, ours, &ours_n) == 0, "cannot unprotect", i);
 		need_same(ours, ours_n, plain, n, "report differs", i);
-		need(peer_unprotect_rtcp(p.their_rx, theirs, &theirs_n) == 0, "libsrtp2 unprotect", i);
+		need(peer_unprotect_rtcp(p.their_rx, theirs, &theirs_n) == 0, "libsrtp2 unprotect",
+			i);
 		need_same(theirs, theirs_n, plain, n, "report of libsrtp2 differs", i);
 	}
 	pair_free(&p);
 }
 
-/* Several SSRCs: libsrtp2 counts per SSRC, we count once, so only the plaintexts can be compared. */
+/*
+ * Several SSRCs: libsrtp2 counts per SSRC, we count once, so only the plaintexts can be compared.
+ */
 static void cross_rtcp(const struct srtp_profile_info *info, enum peer_rtcp mode)
 {
 	struct pair p;

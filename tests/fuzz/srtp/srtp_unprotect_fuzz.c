@@ -1,9 +1,9 @@
 /*
  * Whatever the network or an authentic peer sends: no over-read, and what opens is what was sealed.
  *
- * Input: one byte chooses the profile, then operations of 5 bytes (kind, SSRC, number, length) with that many bytes
- * of packet. Kinds 0 and 1 give the bytes as they are, RTP and RTCP; 2 and 3 seal them first, since random bytes
- * hardly ever pass authentication.
+ * Input: one byte chooses the profile, then operations of 5 bytes (kind, SSRC, number, length) with
+ * that many bytes of packet. Kinds 0 and 1 give the bytes as they are, RTP and RTCP; 2 and 3 seal
+ * them first, since random bytes hardly ever pass authentication.
  */
 #include <stdint.h>
 #include <stdlib.h>
