@@ -202,104 +202,105 @@ struct mistake {
 	const char *body, *text;
 };
 
+static const struct mistake mistakes[] = {
+	{"port: 80\nrtc:\n  udp_port: abc\n",
+		"C:3: rtc.udp_port: \"abc\" is not a port; use a number from 1 to 65535 or "
+		"a range such as 7882-7889"},
+	{"port: 70000", "C:1: port: \"70000\" is not a port; use a number from 1 to 65535"},
+	{"port: 0", "C:1: port: \"0\" is not a port; use a number from 1 to 65535"},
+	{"prot: 1", "C:1: unknown key \"prot\"; did you mean port?"},
+	{"rtc: {udp_prot: 1}",
+		"C:1: unknown key \"rtc.udp_prot\"; did you mean rtc.udp_port?"},
+	{"zzz: 1", "C:1: unknown key \"zzz\"; docs/config.md lists all keys"},
+	{"development: perhaps", "C:1: development: \"perhaps\" is neither true nor false"},
+	{"rtc: {workers: many}", "C:1: rtc.workers: \"many\" is not a whole number"},
+	{"rtc: {workers: 300}", "C:1: rtc.workers: \"300\" is out of range; use 0 to 256"},
+	{"rtc: {workers: -1}", "C:1: rtc.workers: \"-1\" is out of range; use 0 to 256"},
+	{"rtc: {packet_buffer_size_video: 3}",
+		"C:1: rtc.packet_buffer_size_video: \"3\" is out of range; use 16 to 8192"},
+	{"rtc: {pli_throttle: {low_quality: 5}}",
+		"C:1: rtc.pli_throttle.low_quality: \"5\" is not a time; use a "
+		"number with a unit, such as 500ms, 5s or 2m"},
+	{"audio: {update_interval: 10}",
+		"C:1: audio.update_interval: \"10\" is out of range; use 50ms to 1m"},
+	{"limit: {max_metadata_size: big}",
+		"C:1: limit.max_metadata_size: \"big\" is not a size; use bytes, or a "
+		"number with KiB, MiB or GiB"},
+	{"limit: {signal_message_size_limit: 1}",
+		"C:1: limit.signal_message_size_limit: \"1\" is out of range; use 64KiB to "
+		"64MiB"},
+	{"logging: {level: wrn}", "C:1: logging.level: \"wrn\" is unknown; did you mean "
+				  "warn? use one of debug, "
+				  "info, warn, error, off"},
+	{"rtc: {node_ip: here}", "C:1: rtc.node_ip: \"here\" is not an IP address; use one "
+				 "such as 192.0.2.1 or "
+				 "2001:db8::1"},
+	{"rtc: {ips: {includes: [10.0.0.0/40]}}",
+		"C:1: rtc.ips.includes: \"10.0.0.0/40\" is not an address block; "
+		"use one such as 10.0.0.0/8"},
+	{"bind_addresses: 1.2.3.4",
+		"C:1: bind_addresses: a list is needed here, such as [a, b]"},
+	{"rtc:\n  stun_servers:\n    - a:1\n    - [b]\n",
+		"C:4: rtc.stun_servers: each element of the list must be one value"},
+	{"rtc: {stun_servers: [nowhere]}",
+		"C:1: rtc.stun_servers: \"nowhere\" is not a server; use one such as "
+		"stun.example.com:3478"},
+	{"rtc: 5", "C:1: rtc: this is a section; its keys belong below it, indented"},
+	{"port: [1]", "C:1: port: one value is needed here, not a list"},
+	{"port: {a: 1}", "C:1: port: one value is needed here, not a section"},
+	{"keys: hush", "C:1: keys: lines \"key: secret\" are needed here, with a space "
+		       "behind the colon"},
+	{"keys: {a: }", "C:1: keys: \"a\" needs a text behind the colon"},
+	{"rtc:\n  turn_servers:\n    - host: h\n      prot: 1\n",
+		"C:3: rtc.turn_servers: unknown key \"prot\"; did you mean port?"},
+	{"rtc:\n  turn_servers:\n    - host: h\n      port: x\n",
+		"C:4: rtc.turn_servers.port: \"x\" is not a port; use a number from 1 to "
+		"65535"},
+	{"rtc: {turn_servers: [{port: 1}]}",
+		"C:1: rtc.turn_servers: an element has no host"},
+	{"rtc: {turn_servers: [h]}",
+		"C:1: rtc.turn_servers: each element needs keys, such as host: …"},
+	{"room: {enabled_codecs: [{mime: video/VP7}]}",
+		"C:1: room.enabled_codecs.mime: \"video/VP7\" is unknown; "
+		"did you mean video/VP8? use one of audio/opus, audio/red, audio/PCMU, "
+		"audio/PCMA, video/VP8, "
+		"video/H264, video/VP9, video/AV1, video/H265, video/rtx"},
+	{"port: 1\nregion: a\nport: 2\n",
+		"C:3: \"port\" is set twice, first in line 1; remove one"},
+	{"rtc: {use_external_ip: true}", "C:1: rtc.use_external_ip: true is not possible: "
+					 "finding the public address "
+					 "with STUN is not supported by this build yet; "
+					 "set rtc.node_ip to the public address instead"},
+	{"logging: {json: true, format: logfmt}",
+		"C:1: logging.format: logfmt and logging.json: true exclude each other; "
+		"remove one"},
+	{"rtc: {udp_port: 7000-7001, workers: 3}",
+		"C:1: rtc.workers: 3 media threads need as many UDP ports, but "
+		"rtc.udp_port has 2 in its range"},
+	{"prometheus: {username: u}", "C:1: prometheus.username: prometheus.username and "
+				      "prometheus.password need each other"},
+	{"prometheus: {port: 6789}", "C:1: prometheus.port: a port of its own is not "
+				     "supported, and /metrics on port "
+				     "7880 would be open to all; remove it and set "
+				     "prometheus.username and prometheus.password"},
+	{"key_file: /nonexistent",
+		"C:1: key_file: cannot open /nonexistent: No such file or directory"},
+	{"- a\n- b\n", "C:1: lines such as \"port: 7880\" are needed here"},
+	{"a: [", "C:2: not valid YAML: did not find expected node content, while parsing a "
+		 "flow node"},
+	{"port: &p 1",
+		"C:1: YAML anchors and aliases are not accepted; write the value out"},
+	{"port: *p", "C:1: YAML anchors and aliases are not accepted; write the value out"},
+	{"port: !!int 1", "C:1: YAML tags are not accepted; write the plain value"},
+	{"region: \"a\\0b\"", "C:1: a value holds a NUL character"},
+	{"? [a]\n: b\n", "C:1: a key must be a plain word"},
+	{"port: 1\n---\nport: 2\n",
+		"C:3: more than one YAML document; keep the first only"},
+};
+
 static void mistakes_in_yaml(void **st)
 {
 	(void)st;
-	static const struct mistake mistakes[] = {
-		{"port: 80\nrtc:\n  udp_port: abc\n",
-			"C:3: rtc.udp_port: \"abc\" is not a port; use a number from 1 to 65535 or "
-			"a range such as 7882-7889"},
-		{"port: 70000", "C:1: port: \"70000\" is not a port; use a number from 1 to 65535"},
-		{"port: 0", "C:1: port: \"0\" is not a port; use a number from 1 to 65535"},
-		{"prot: 1", "C:1: unknown key \"prot\"; did you mean port?"},
-		{"rtc: {udp_prot: 1}",
-			"C:1: unknown key \"rtc.udp_prot\"; did you mean rtc.udp_port?"},
-		{"zzz: 1", "C:1: unknown key \"zzz\"; docs/config.md lists all keys"},
-		{"development: perhaps", "C:1: development: \"perhaps\" is neither true nor false"},
-		{"rtc: {workers: many}", "C:1: rtc.workers: \"many\" is not a whole number"},
-		{"rtc: {workers: 300}", "C:1: rtc.workers: \"300\" is out of range; use 0 to 256"},
-		{"rtc: {workers: -1}", "C:1: rtc.workers: \"-1\" is out of range; use 0 to 256"},
-		{"rtc: {packet_buffer_size_video: 3}",
-			"C:1: rtc.packet_buffer_size_video: \"3\" is out of range; use 16 to 8192"},
-		{"rtc: {pli_throttle: {low_quality: 5}}",
-			"C:1: rtc.pli_throttle.low_quality: \"5\" is not a time; use a "
-			"number with a unit, such as 500ms, 5s or 2m"},
-		{"audio: {update_interval: 10}",
-			"C:1: audio.update_interval: \"10\" is out of range; use 50ms to 1m"},
-		{"limit: {max_metadata_size: big}",
-			"C:1: limit.max_metadata_size: \"big\" is not a size; use bytes, or a "
-			"number with KiB, MiB or GiB"},
-		{"limit: {signal_message_size_limit: 1}",
-			"C:1: limit.signal_message_size_limit: \"1\" is out of range; use 64KiB to "
-			"64MiB"},
-		{"logging: {level: wrn}", "C:1: logging.level: \"wrn\" is unknown; did you mean "
-					  "warn? use one of debug, "
-					  "info, warn, error, off"},
-		{"rtc: {node_ip: here}", "C:1: rtc.node_ip: \"here\" is not an IP address; use one "
-					 "such as 192.0.2.1 or "
-					 "2001:db8::1"},
-		{"rtc: {ips: {includes: [10.0.0.0/40]}}",
-			"C:1: rtc.ips.includes: \"10.0.0.0/40\" is not an address block; "
-			"use one such as 10.0.0.0/8"},
-		{"bind_addresses: 1.2.3.4",
-			"C:1: bind_addresses: a list is needed here, such as [a, b]"},
-		{"rtc:\n  stun_servers:\n    - a:1\n    - [b]\n",
-			"C:4: rtc.stun_servers: each element of the list must be one value"},
-		{"rtc: {stun_servers: [nowhere]}",
-			"C:1: rtc.stun_servers: \"nowhere\" is not a server; use one such as "
-			"stun.example.com:3478"},
-		{"rtc: 5", "C:1: rtc: this is a section; its keys belong below it, indented"},
-		{"port: [1]", "C:1: port: one value is needed here, not a list"},
-		{"port: {a: 1}", "C:1: port: one value is needed here, not a section"},
-		{"keys: hush", "C:1: keys: lines \"key: secret\" are needed here, with a space "
-			       "behind the colon"},
-		{"keys: {a: }", "C:1: keys: \"a\" needs a text behind the colon"},
-		{"rtc:\n  turn_servers:\n    - host: h\n      prot: 1\n",
-			"C:3: rtc.turn_servers: unknown key \"prot\"; did you mean port?"},
-		{"rtc:\n  turn_servers:\n    - host: h\n      port: x\n",
-			"C:4: rtc.turn_servers.port: \"x\" is not a port; use a number from 1 to "
-			"65535"},
-		{"rtc: {turn_servers: [{port: 1}]}",
-			"C:1: rtc.turn_servers: an element has no host"},
-		{"rtc: {turn_servers: [h]}",
-			"C:1: rtc.turn_servers: each element needs keys, such as host: …"},
-		{"room: {enabled_codecs: [{mime: video/VP7}]}",
-			"C:1: room.enabled_codecs.mime: \"video/VP7\" is unknown; "
-			"did you mean video/VP8? use one of audio/opus, audio/red, audio/PCMU, "
-			"audio/PCMA, video/VP8, "
-			"video/H264, video/VP9, video/AV1, video/H265, video/rtx"},
-		{"port: 1\nregion: a\nport: 2\n",
-			"C:3: \"port\" is set twice, first in line 1; remove one"},
-		{"rtc: {use_external_ip: true}", "C:1: rtc.use_external_ip: true is not possible: "
-						 "finding the public address "
-						 "with STUN is not supported by this build yet; "
-						 "set rtc.node_ip to the public address instead"},
-		{"logging: {json: true, format: logfmt}",
-			"C:1: logging.format: logfmt and logging.json: true exclude each other; "
-			"remove one"},
-		{"rtc: {udp_port: 7000-7001, workers: 3}",
-			"C:1: rtc.workers: 3 media threads need as many UDP ports, but "
-			"rtc.udp_port has 2 in its range"},
-		{"prometheus: {username: u}", "C:1: prometheus.username: prometheus.username and "
-					      "prometheus.password need each other"},
-		{"prometheus: {port: 6789}", "C:1: prometheus.port: a port of its own is not "
-					     "supported, and /metrics on port "
-					     "7880 would be open to all; remove it and set "
-					     "prometheus.username and prometheus.password"},
-		{"key_file: /nonexistent",
-			"C:1: key_file: cannot open /nonexistent: No such file or directory"},
-		{"- a\n- b\n", "C:1: lines such as \"port: 7880\" are needed here"},
-		{"a: [", "C:2: not valid YAML: did not find expected node content, while parsing a "
-			 "flow node"},
-		{"port: &p 1",
-			"C:1: YAML anchors and aliases are not accepted; write the value out"},
-		{"port: *p", "C:1: YAML anchors and aliases are not accepted; write the value out"},
-		{"port: !!int 1", "C:1: YAML tags are not accepted; write the plain value"},
-		{"region: \"a\\0b\"", "C:1: a value holds a NUL character"},
-		{"? [a]\n: b\n", "C:1: a key must be a plain word"},
-		{"port: 1\n---\nport: 2\n",
-			"C:3: more than one YAML document; keep the first only"},
-	};
 	for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
 		struct config_source src = {.body = mistakes[i].body, .body_name = "C"};
 		struct config *cfg = NULL;
