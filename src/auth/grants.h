@@ -1,7 +1,8 @@
 /*
  * grants: what an access token says about its holder. Plain data, owned strings.
  *
- * Made by auth_verify (token.h) or by hand; read by signal/, api/, rooms/. Names are those of the token's claims.
+ * Made by auth_verify (token.h) or by hand; read by signal/, api/, rooms/. Names are those of the
+ * token's claims.
  */
 #pragma once
 #include <stdbool.h>
@@ -15,8 +16,8 @@
 enum grant_tri { GRANT_UNSET, GRANT_NO, GRANT_YES };
 
 /*
- * Set of track sources: bit n is the source with number n. Empty means all of them, so a list that names no source
- * we know keeps GRANT_SOURCES_LIMITED and allows none.
+ * Set of track sources: bit n is the source with number n. Empty means all of them, so a list that
+ * names no source we know keeps GRANT_SOURCES_LIMITED and allows none.
  */
 #define GRANT_SOURCES_LIMITED (UINT32_C(1) << 31)
 
@@ -34,9 +35,9 @@ struct grant_attribute {
 };
 
 struct grants {
-	char *api_key;       /* issuer; set by auth_verify, not looked at by auth_mint */
-	uint64_t expires_s;  /* Unix seconds; set by auth_verify, not looked at by auth_mint */
-	char *identity;      /* never NULL after auth_verify, perhaps "" */
+	char *api_key;      /* issuer; set by auth_verify, not looked at by auth_mint */
+	uint64_t expires_s; /* Unix seconds; set by auth_verify, not looked at by auth_mint */
+	char *identity;     /* never NULL after auth_verify, perhaps "" */
 	char *name, *metadata, *sha256, *room_preset; /* NULL = absent */
 	struct grant_attribute *attributes;
 	size_t n_attributes;
@@ -62,7 +63,8 @@ void grants_set(char **field, const char *value);
 /* Sets an attribute; an empty value removes it. */
 void grants_set_attribute(struct grants *g, const char *key, const char *value);
 
-/* The tri-state permissions with their defaults: publish and subscribe yes, data as publish, the others no. */
+/* The tri-state permissions with their defaults: publish and subscribe yes, data as publish, the
+ * others no. */
 bool grants_can_publish(const struct grants *g);
 bool grants_can_subscribe(const struct grants *g);
 bool grants_can_publish_data(const struct grants *g);
@@ -76,8 +78,14 @@ bool grants_can_publish_source(const struct grants *g, Livekit__TrackSource sour
 /* The grants as the message that clients see. Every boolean is set. Returns owned: pb_free. */
 MUST_CHECK Livekit__ParticipantPermission *grants_to_permission(const struct grants *g);
 
-/* Takes over a permission as a whole: what it leaves out becomes false, no sources means all. */
+/*
+ * Takes over a permission as a whole: what it leaves out becomes false, no sources means all. What
+ * the holder is (recorder, agent: deprecated in the message) stays as the token said.
+ */
 void grants_from_permission(struct grants *g, const Livekit__ParticipantPermission *p);
 
 /* The word that tokens use ("screen_share"); NULL for a source without one. Static storage. */
 const char *grants_source_name(Livekit__TrackSource source);
+
+/* The set that has just the source of this word; GRANT_SOURCES_LIMITED for an unknown one. */
+uint32_t grants_source_bit(const char *name);

@@ -1,9 +1,9 @@
 /*
  * keys: the set of API keys and their secrets.
  *
- * Filled once (config, key file), then shared and never changed: a reload builds a new set, swaps the pointer and
- * drops its reference to the old one. Reading and the reference count are safe on any thread. Secrets are wiped
- * when the last reference goes, and no function here logs.
+ * Filled once (config, key file), then shared and never changed: a reload builds a new set, swaps
+ * the pointer and drops its reference to the old one. Reading and the reference count are safe on
+ * any thread. Secrets are wiped when the last reference goes, and no function here logs.
  */
 #pragma once
 #include <stdbool.h>
@@ -26,13 +26,16 @@ void auth_keys_unref(struct auth_keys *k);
 
 /*
  * Adds a pair while the set has one owner. Copies both.
- * 0, -ERR_EXISTS for a key that is there already, -ERR_RANGE for an empty or too long key or secret.
+ * 0, -ERR_EXISTS for a key that is there already, -ERR_RANGE for an empty or too long key or
+ * secret.
  */
-MUST_CHECK int auth_keys_add(struct auth_keys *k, struct slice key, struct slice secret, struct errbuf *eb);
+MUST_CHECK int auth_keys_add(
+	struct auth_keys *k, struct slice key, struct slice secret, struct errbuf *eb);
 
 /*
- * Adds every "key: secret" line of a text. Blank lines and lines that start with "#" are skipped, quotes around
- * either part are removed. Errors name the line, never its content: -ERR_MALFORMED, or those of auth_keys_add.
+ * Adds every "key: secret" line of a text. Blank lines and lines that start with "#" are skipped,
+ * quotes around either part are removed. Errors name the line, never its content: -ERR_MALFORMED,
+ * or those of auth_keys_add.
  */
 MUST_CHECK int auth_keys_parse(struct auth_keys *k, struct slice text, struct errbuf *eb);
 

@@ -3,6 +3,7 @@
  */
 #pragma once
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/macros.h"
 #include "base/slice.h"
 
@@ -16,8 +17,9 @@ enum base64_form {
 void base64_encode(struct buf *out, struct slice in, enum base64_form form);
 
 /*
- * Appends the bytes of `text`. Takes either alphabet, with or without padding. White space, padding of the wrong
- * length, and bits left over that are not zero (RFC 4648 §3.5) are errors.
- * 0, -ERR_MALFORMED, or -ERR_TOO_LARGE when `out` is full; `out` may hold a part of the bytes after an error.
+ * Appends the bytes of `text`. Takes either alphabet, with or without padding. White space, padding
+ * of the wrong length, and bits left over that are not zero (RFC 4648 §3.5) are errors. 0,
+ * -ERR_MALFORMED, or -ERR_TOO_LARGE when `out` is full; `out` may hold a part of the bytes after an
+ * error.
  */
 MUST_CHECK int base64_decode(struct buf *out, struct slice text);

@@ -6,6 +6,7 @@
  * Called by signal/ before the WebSocket upgrade.
  */
 #pragma once
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
 #include "proto/signal.pb-c.h"
@@ -15,11 +16,13 @@ enum { PB_JOIN_REQUEST_MAX = 1 << 20 };
 
 /*
  * Decodes the parameter, percent-decoded already. base64 padding may be missing.
- * 0 and *out owned by the caller (pb_free), or -ERR_TOO_LARGE for more than PB_JOIN_REQUEST_MAX bytes,
- * -ERR_UNSUPPORTED for an unknown compression, -ERR_MALFORMED, -ERR_TRUNCATED; *out is NULL then and `eb` (may be
- * NULL) says which layer failed.
+ * 0 and *out owned by the caller (pb_free), or -ERR_TOO_LARGE for more than PB_JOIN_REQUEST_MAX
+ * bytes, -ERR_UNSUPPORTED for an unknown compression, -ERR_MALFORMED, -ERR_TRUNCATED; *out is NULL
+ * then and `eb` (may be NULL) says which layer failed.
  */
-MUST_CHECK int pb_join_request_decode(struct slice param, Livekit__JoinRequest **out, struct errbuf *eb);
+MUST_CHECK int pb_join_request_decode(
+	struct slice param, Livekit__JoinRequest **out, struct errbuf *eb);
 
-/* The parameter for a request of ours (load generator, tests): gzip, padded base64url. Appends to `out`. */
+/* The parameter for a request of ours (load generator, tests): gzip, padded base64url. Appends to
+ * `out`. */
 MUST_CHECK int pb_join_request_encode(const Livekit__JoinRequest *req, struct buf *out);
