@@ -61,7 +61,10 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	case LWS_CALLBACK_HTTP: return c ? http_on_request(wsi, c) : -1;
 	case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY: return !ws_may_compress(wsi);
 	case LWS_CALLBACK_ESTABLISHED: return c ? ws_on_established(wsi, c) : -1;
-	case LWS_CALLBACK_RECEIVE: return c ? ws_on_receive(wsi, c, slice_of(in, n)) : -1;
+	case LWS_CALLBACK_RECEIVE:
+		if (c)
+			ws_on_receive(wsi, c, slice_of(in, n));
+		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE: return c ? ws_on_writable(wsi, c) : -1;
 	case LWS_CALLBACK_CLOSED:
 		if (c)
@@ -164,8 +167,8 @@ static int make_context(struct front *f, struct errbuf *eb)
 		.extensions = extensions,
 		.token_limits = &f->token_limits,
 		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
-		.gid = (gid_t)-1,
-		.uid = (uid_t)-1,
+		.gid = -1,
+		.uid = -1,
 		.user = f,
 		.timeout_secs = header_s,
 		.timeout_secs_ah_idle = header_s,

@@ -1,6 +1,9 @@
 /* front_internal: what the files of front/ share. All of it belongs to the front thread unless it says otherwise. */
 #pragma once
+/* OpenSSL, which libwebsockets includes, has a type of the same name as one of our error codes. */
+#define ERR_STATE openssl_err_state
 #include <libwebsockets.h>
+#undef ERR_STATE
 #include <pthread.h>
 #include "base/list.h"
 #include "front/front.h"
@@ -167,7 +170,7 @@ struct addr client_addr(const struct addr *peer, const struct client_addr_header
 void ws_slots_init(struct front *f);
 void ws_slots_free(struct front *f);
 int ws_on_established(struct lws *wsi, struct client *c);
-int ws_on_receive(struct lws *wsi, struct client *c, struct slice fragment);
+void ws_on_receive(struct lws *wsi, struct client *c, struct slice fragment);
 int ws_on_writable(struct lws *wsi, struct client *c);
 void ws_on_closed(struct client *c);
 bool ws_may_compress(struct lws *wsi);

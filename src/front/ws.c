@@ -180,12 +180,14 @@ static void on_request(void *arg, Livekit__SignalRequest *req)
 	f->ops->signal_request(f->arg, ws->conn, req);
 }
 
-static int end_now(struct ws *ws, uint16_t code, const char *why)
+/*
+ * From here on the client is not listened to. The close frame goes out when it is writable, not at once: ending in
+ * the middle of its input would make libwebsockets lose count of the frames and cut the line without a word.
+ */
+static void end(struct ws *ws, uint16_t code, const char *why)
 {
 	LOG_INFO("signal connection ended by us", F_UINT("conn", ws->conn), F_UINT("code", code), F_STR("reason", why));
-	ws->close_code = code;
-	lws_close_reason(ws->wsi, (enum lws_close_status)code, NULL, 0);
-	return -1;
+	ws_close(ws, code);
 }
 
 /* Keeps the memory for the usual small message, gives back that of a large one. */
@@ -199,26 +201,27 @@ static void rx_reset(struct ws *ws)
 	}
 }
 
-int ws_on_receive(struct lws *wsi, struct client *c, struct slice fragment)
+void ws_on_receive(struct lws *wsi, struct client *c, struct slice fragment)
 {
 	static const struct signal_conn_ops ops = {.send = on_pong, .request = on_request};
 	struct ws *ws = c->ws;
 	uint16_t code = 0;
 	if (!ws || ws->close_code)
-		return 0;
+		return;
 	/* Told by the frame header already: no need to wait for the bytes. */
 	size_t announced = lws_remaining_packet_payload(wsi);
-	if (announced > ws->rx.limit - MIN(ws->rx.n, ws->rx.limit))
-		return end_now(ws, SIGNAL_CLOSE_TOO_LARGE, "message too large");
 	buf_add(&ws->rx, fragment.p, fragment.n);
-	if (ws->rx.full)
-		return end_now(ws, SIGNAL_CLOSE_TOO_LARGE, "message too large");
+	if (ws->rx.full || announced > ws->rx.limit - ws->rx.n) {
+		end(ws, SIGNAL_CLOSE_TOO_LARGE, "message too large");
+		return;
+	}
 	if (!lws_is_final_fragment(wsi))
-		return 0;
+		return;
 	int err = signal_conn_rx(&ws->signal, buf_slice(&ws->rx), !lws_frame_is_binary(wsi), clock_mono_us(),
 		clock_wall_us(), &ops, ws, &code);
 	rx_reset(ws);
-	return err ? end_now(ws, code, err_text(err)) : 0;
+	if (err)
+		end(ws, code, err_text(err));
 }
 
 int ws_on_writable(struct lws *wsi, struct client *c)

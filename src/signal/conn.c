@@ -44,19 +44,22 @@ static void send(const Livekit__SignalResponse *r, const struct signal_conn_ops 
 	buf_free(&b);
 }
 
-/* Clients send both kinds of ping and wait for the answer they know; so both kinds get both answers. */
-static void answer_ping(int64_t client_ms, uint64_t wall_us, const struct signal_conn_ops *ops, void *arg)
+/* Clients that know both kinds send both, and take either answer as a sign of life. */
+static void answer_ping(uint64_t wall_us, const struct signal_conn_ops *ops, void *arg)
 {
-	int64_t server_ms = (int64_t)(wall_us / US_PER_MS);
 	Livekit__SignalResponse r = LIVEKIT__SIGNAL_RESPONSE__INIT;
 	r.message_case = LIVEKIT__SIGNAL_RESPONSE__MESSAGE_PONG;
-	r.pong = server_ms;
+	r.pong = (int64_t)(wall_us / US_PER_MS);
 	send(&r, ops, arg);
+}
 
+static void answer_ping_req(const Livekit__Ping *ping, uint64_t wall_us, const struct signal_conn_ops *ops, void *arg)
+{
 	Livekit__Pong pong = LIVEKIT__PONG__INIT;
 	pong.has_last_ping_timestamp = pong.has_timestamp = true;
-	pong.last_ping_timestamp = client_ms;
-	pong.timestamp = server_ms;
+	pong.last_ping_timestamp = ping->timestamp;
+	pong.timestamp = (int64_t)(wall_us / US_PER_MS);
+	Livekit__SignalResponse r = LIVEKIT__SIGNAL_RESPONSE__INIT;
 	r.message_case = LIVEKIT__SIGNAL_RESPONSE__MESSAGE_PONG_RESP;
 	r.pong_resp = &pong;
 	send(&r, ops, arg);
@@ -66,10 +69,10 @@ static void dispatch(Livekit__SignalRequest *req, uint64_t wall_us, const struct
 {
 	switch (req->message_case) {
 	case LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING:
-		answer_ping(req->ping, wall_us, ops, arg);
+		answer_ping(wall_us, ops, arg);
 		break;
 	case LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING_REQ:
-		answer_ping(req->ping_req->timestamp, wall_us, ops, arg);
+		answer_ping_req(req->ping_req, wall_us, ops, arg);
 		break;
 	case LIVEKIT__SIGNAL_REQUEST__MESSAGE__NOT_SET:
 		break; /* a newer client's message: nothing we could do with it */
