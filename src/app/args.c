@@ -40,7 +40,7 @@ static int take_option(const struct args_spec *spec, const struct args_option *o
 		value = next;
 		*used_next = true;
 	}
-	return o->set(spec->arg, value, eb);
+	return o->set(o, spec->arg, value, eb);
 }
 
 /* One "--name", "--name=value" or "--name value". */

@@ -10,7 +10,8 @@ struct args_option {
 	const char *value; /* what help calls its value; NULL = a switch, which may have "=true" or "=false" attached */
 	const char *help;
 	/* Called for each occurrence; `value` is "true" for a bare switch. */
-	int (*set)(void *arg, const char *value, struct errbuf *eb);
+	int (*set)(const struct args_option *o, void *arg, const char *value, struct errbuf *eb);
+	size_t at; /* for `set` */
 };
 
 struct args_spec {

@@ -51,7 +51,8 @@ int aes_cm_keystream(struct slice key, const uint8_t iv[16], uint8_t *out, size_
 
 	int err = -ERR_CRYPTO, len;
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, key.n == 16 ? "AES-128-CTR" : "AES-256-CTR", NULL);
+	EVP_CIPHER *cipher =
+		EVP_CIPHER_fetch(NULL, key.n == 16 ? "AES-128-CTR" : "AES-256-CTR", NULL);
 	if (!ctx || !cipher || EVP_EncryptInit_ex2(ctx, cipher, key.p, iv, NULL) != 1)
 		goto out;
 	memset(out, 0, n);

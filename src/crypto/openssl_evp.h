@@ -1,4 +1,4 @@
-/* openssl_evp: the EVP headers. OpenSSL has a type called ERR_STATE, which is one of our error codes. */
+/* openssl_evp: the EVP headers. OpenSSL has a type ERR_STATE, which is one of our error codes. */
 #pragma once
 #define ERR_STATE openssl_err_state
 #include <openssl/core_names.h>

@@ -38,6 +38,13 @@ static void *take_memory(struct decoder *d, size_t count, size_t size)
 
 /* ---- scalars ---- */
 
+/* True for text that C's strto functions read as JSON would: no blanks, no hex, no words. */
+static bool is_decimal(const char *text)
+{
+	char first = *text == '-' ? text[1] : *text;
+	return first >= '0' && first <= '9' && text[strspn(text, "0123456789+-.eE")] == 0;
+}
+
 /* A whole number as an exact decimal: JSON integer, integral real, or either of them as text. */
 static int integer_of(const json_t *value, bool is_unsigned, int64_t *i64, uint64_t *u64)
 {
@@ -49,8 +56,7 @@ static int integer_of(const json_t *value, bool is_unsigned, int64_t *i64, uint6
 	}
 	if (json_is_string(value)) {
 		const char *text = json_string_value(value);
-		char first = *text == '-' ? text[1] : *text;
-		if (first < '0' || first > '9')
+		if (!is_decimal(text))
 			return -ERR_MALFORMED;
 		char *end;
 		errno = 0;
@@ -128,8 +134,7 @@ static int real_of(const json_t *value, double *real)
 		return 0;
 	}
 	char *end;
-	char first = *text == '-' ? text[1] : *text;
-	if (first < '0' || first > '9' || strpbrk(text, "xXpP"))
+	if (!is_decimal(text))
 		return -ERR_MALFORMED;
 	*real = strtod(text, &end);
 	if (*end)
@@ -516,9 +521,13 @@ int pb_json_parse(
 	*out = NULL;
 	if (text.n > limits->size || !is_within(text, limits))
 		return err_set(eb, ERR_TOO_LARGE, "JSON: %s", err_text(ERR_TOO_LARGE));
-	json_error_t error = {0};
+	json_error_t error = {.line = 1};
+	const char *p = (const char *)text.p;
 	if (text.n > 0)
-		*out = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &error);
+		*out = json_loadb(p, text.n, JSON_REJECT_DUPLICATES, &error);
+	/* Encoders in JavaScript write 1e20 with all its digits, too many for jansson's integers. */
+	if (text.n > 0 && !*out && json_error_code(&error) == json_error_numeric_overflow)
+		*out = json_loadb(p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
 	if (!*out)
 		return err_set(eb, ERR_MALFORMED, "JSON, line %d, column %d: %s", error.line,
 			error.column, text.n ? error.text : "empty");

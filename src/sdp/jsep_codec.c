@@ -205,6 +205,11 @@ bool jsep_ext_find(const char *uri, enum jsep_ext *ext)
 	return false;
 }
 
+/*
+ * A connection that goes both ways accepts both sets in each section, whichever way that one goes: Chromium offers
+ * an extension in later sections of a kind only if the first answer took it, and the first sections are
+ * those it made for receiving.
+ */
 bool jsep_ext_wanted(enum jsep_ext ext, const struct jsep_ext_use *use)
 {
 	/* Without a scalable codec the descriptor is dead weight: VP8 has its layers in the payload. */
@@ -213,6 +218,7 @@ bool jsep_ext_wanted(enum jsep_ext ext, const struct jsep_ext_use *use)
 	if (ext == JSEP_EXT_PLAYOUT_DELAY && !use->playout_delay)
 		return false;
 	bool is_audio = use->kind == SDP_KIND_AUDIO;
-	uint8_t bit = use->is_receiving ? (is_audio ? FROM_AUDIO : FROM_VIDEO) : (is_audio ? TO_AUDIO : TO_VIDEO);
-	return exts[ext].used & bit;
+	uint8_t from = is_audio ? FROM_AUDIO : FROM_VIDEO, to = is_audio ? TO_AUDIO : TO_VIDEO;
+	return ((use->role != JSEP_ROLE_SUBSCRIBER && (exts[ext].used & from)) ||
+		(use->role != JSEP_ROLE_PUBLISHER && (exts[ext].used & to)));
 }

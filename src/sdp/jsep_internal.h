@@ -69,8 +69,9 @@ bool jsep_ext_find(const char *uri, enum jsep_ext *ext);
 
 /* What decides whether an extension is used in a section. */
 struct jsep_ext_use {
+	enum jsep_role role;
 	enum sdp_kind kind;
-	bool is_receiving, is_scalable, playout_delay;
+	bool is_scalable, playout_delay;
 };
 bool jsep_ext_wanted(enum jsep_ext ext, const struct jsep_ext_use *use);
 

@@ -157,7 +157,7 @@ static void add_answered_exts(struct sdp *out, struct sdp_media *m, const struct
 
 static void add_offered_exts(struct sdp *out, struct sdp_media *m, const struct jsep *j, const struct plan *plan)
 {
-	struct jsep_ext_use use = {.kind = m->kind, .playout_delay = j->playout_delay};
+	struct jsep_ext_use use = {.role = j->role, .kind = m->kind, .playout_delay = j->playout_delay};
 	for (uint8_t i = 0; i < plan->n_codecs; i++)
 		use.is_scalable |= jsep_codecs[plan->codecs[i].codec].is_scalable;
 	for (int ext = 0; ext < JSEP_EXT_N; ext++)

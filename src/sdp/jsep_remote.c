@@ -274,7 +274,7 @@ static bool is_usable_id(uint16_t id, bool is_receiving, bool is_mixed)
 static void take_exts(struct jsep *j, struct jsep_section *p, const struct sdp_media *m, bool is_receiving,
 	struct ext_plan *plan)
 {
-	struct jsep_ext_use use = {.kind = m->kind, .is_receiving = is_receiving, .playout_delay = j->playout_delay};
+	struct jsep_ext_use use = {.role = j->role, .kind = m->kind, .playout_delay = j->playout_delay};
 	for (uint8_t i = 0; i < p->n_codecs; i++)
 		use.is_scalable |= jsep_codecs[p->codecs[i].codec].is_scalable;
 	bool is_mixed = m->extmap_allow_mixed || j->remote_sdp->extmap_allow_mixed;

@@ -9,7 +9,8 @@ static const struct srtp_profile_row {
 } profiles[] = {
 	{{SRTP_PROFILE_AEAD_AES_128_GCM, "SRTP_AEAD_AES_128_GCM", 16, 12, 16, 56}, AEAD_GCM128},
 	{{SRTP_PROFILE_AEAD_AES_256_GCM, "SRTP_AEAD_AES_256_GCM", 32, 12, 16, 88}, AEAD_GCM256},
-	{{SRTP_PROFILE_AES128_CM_SHA1_80, "SRTP_AES128_CM_SHA1_80", 16, 14, 10, 60}, AEAD_CM128_SHA1_80},
+	{{SRTP_PROFILE_AES128_CM_SHA1_80, "SRTP_AES128_CM_SHA1_80", 16, 14, 10, 60},
+		AEAD_CM128_SHA1_80},
 };
 
 const struct srtp_profile_info *srtp_profile_find(uint16_t id)
@@ -25,7 +26,9 @@ const struct srtp_profile_info *srtp_profile_at(unsigned i)
 	return i < ARRAY_LEN(profiles) ? &profiles[i].info : NULL;
 }
 
-/* RFC 3711 §4.3.1 with a key derivation rate of 0; RFC 7714 §11 keeps the AES-CM function for GCM. */
+/*
+ * RFC 3711 §4.3.1 with a key derivation rate of 0; RFC 7714 §11 keeps the AES-CM function for GCM.
+ */
 static int derive_one(struct slice key, struct slice salt, uint8_t label, uint8_t *out, size_t n)
 {
 	uint8_t iv[16] = {0};
@@ -62,8 +65,8 @@ int srtp_derive(const struct srtp_profile_info *profile, struct slice master_key
 	return err;
 }
 
-static bool set_cipher(struct srtp_cipher *c, const struct srtp_profile_row *row, const uint8_t *key,
-	const uint8_t *auth, const uint8_t *salt)
+static bool set_cipher(struct srtp_cipher *c, const struct srtp_profile_row *row,
+	const uint8_t *key, const uint8_t *auth, const uint8_t *salt)
 {
 	c->aead = aead_new(NULL, row->alg, key, auth);
 	memcpy(c->salt, salt, row->info.salt_len);

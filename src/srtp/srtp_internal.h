@@ -4,7 +4,9 @@
 #include "srtp/srtp.h"
 #include "srtp/srtp_window.h"
 
-/* What a master key and salt give (RFC 3711 §4.3): keys of one direction. Secret: wipe after use. */
+/*
+ * What a master key and salt give (RFC 3711 §4.3): keys of one direction. Secret: wipe after use.
+ */
 struct srtp_session_keys {
 	struct {
 		uint8_t key[SRTP_KEY_MAX], auth[20], salt[SRTP_SALT_MAX];
@@ -41,7 +43,7 @@ struct srtp {
 	struct srtp_cipher tx_rtp, tx_rtcp, rx_rtp, rx_rtcp;
 	const struct srtp_profile_info *profile;
 	uint8_t tag_len;
-	uint8_t iv_at;      /* where the SSRC goes in the IV: 4 for CM, 2 for GCM; the index follows it */
+	uint8_t iv_at; /* where the SSRC goes in the IV: 4 for CM, 2 for GCM */
 	bool is_gcm;
 	uint32_t tx_rtcp_index;
 	struct srtp_stream *tx;
@@ -54,8 +56,8 @@ struct srtp {
 };
 
 /*
- * RFC 3711 §4.1.1 and RFC 7714 §8.1, §9.1 differ only in where the SSRC begins: salt, XOR SSRC, XOR 48 bits of
- * index right behind. An SRTCP index is the same with zeros above its 31 bits.
+ * RFC 3711 §4.1.1 and RFC 7714 §8.1, §9.1 differ only in where the SSRC begins: salt, XOR SSRC, XOR
+ * 48 bits of index right behind. An SRTCP index is the same with zeros above its 31 bits.
  */
 static inline void srtp_make_iv(uint8_t iv[AEAD_IV_MAX], const struct srtp_cipher *c, unsigned at,
 	uint32_t ssrc, uint64_t index)

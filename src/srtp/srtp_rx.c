@@ -11,7 +11,7 @@ enum {
 
 static const uint32_t E_BIT = 0x80000000;
 
-/* Length of the RTP header with CSRCs and extension (RFC 3550 §5.1, §5.3.1); 0 if it is not one within n bytes. */
+/* Length of the RTP header with CSRCs and extension (RFC 3550 §5.1, §5.3.1); 0 if malformed. */
 static size_t rtp_hdr_len(const uint8_t *pkt, size_t n)
 {
 	if (n < SRTP_RTP_HDR_LEN || (pkt[0] & VERSION_MASK) != VERSION_2)
@@ -25,7 +25,7 @@ static size_t rtp_hdr_len(const uint8_t *pkt, size_t n)
 	return len <= n ? len : 0;
 }
 
-/* A peer sends some ten SSRCs and they sit in front: a plain search beats hashing, and never collides. */
+/* A peer sends some ten SSRCs and they sit in front: a plain search is as fast as hashing. */
 static struct srtp_rx_stream *rx_find(struct srtp *s, uint32_t ssrc)
 {
 	for (unsigned i = 0; i < s->n_rx; i++)
@@ -116,8 +116,8 @@ int srtp_unprotect_rtcp(struct srtp *s, uint8_t *pkt, size_t *n)
 		return -ERR_MALFORMED;
 
 	/*
-	 * CM: packet, E and index, tag (RFC 3711 §3.4). GCM: packet, tag, E and index (RFC 7714 §9.2).
-	 * The word with E and index is authenticated behind the packet in both.
+	 * CM: packet, E and index, tag (RFC 3711 §3.4). GCM: packet, tag, E and index (RFC 7714
+	 * §9.2). The word with E and index is authenticated behind the packet in both.
 	 */
 	size_t clear_len = *n - overhead;
 	uint8_t *word = pkt + clear_len + (s->is_gcm ? s->tag_len : 0);

@@ -1,10 +1,11 @@
 #include "srtp/srtp_internal.h"
 
-enum { CHUNK = 16 }; /* jobs handed to the cipher at once: enough to fill the lanes of a multi-buffer backend */
+/* Jobs handed to the cipher at once: enough to fill the lanes of a multi-buffer backend. */
+enum { CHUNK = 16 };
 
 static const uint32_t E_BIT = 0x80000000;
 
-/* Writes the header to its place and describes the rest to the cipher; false if the packet is refused. */
+/* Puts the header in its place and describes the rest to the cipher; false if refused. */
 static bool prepare(const struct srtp *s, const struct srtp_job *job, struct aead_job *a)
 {
 	struct srtp_stream *st = job->stream;
@@ -54,8 +55,8 @@ static void protect_chunk(struct srtp *s, struct srtp_job *jobs, unsigned n)
 	aead_seal(s->tx_rtp.aead, sealed, n_sealed);
 	for (unsigned i = 0; i < n_sealed; i++)
 		if (sealed[i].ok)
-			source[i]->out_len =
-				(uint16_t)(source[i]->hdr_len + source[i]->payload_len + s->tag_len);
+			source[i]->out_len = (uint16_t)(source[i]->hdr_len +
+							source[i]->payload_len + s->tag_len);
 }
 
 void srtp_protect_batch(struct srtp *s, struct srtp_job *jobs, unsigned n)

@@ -1,7 +1,9 @@
 /*
- * srtp_window: extended packet indexes and the replay window (RFC 3711 §3.3.1, §3.3.2, appendix A). Plain data.
+ * srtp_window: extended packet indexes and the replay window (RFC 3711 §3.3.1, §3.3.2, appendix A).
+ * Plain data.
  *
- * The index of an RTP packet has 48 bits: rollover counter, then sequence number. That of SRTCP has 31.
+ * The index of an RTP packet has 48 bits: rollover counter, then sequence number. That of SRTCP has
+ * 31.
  */
 #pragma once
 #include <stdbool.h>
@@ -51,8 +53,8 @@ static inline void srtp_window_accept(struct srtp_window *w, uint64_t index)
 }
 
 /*
- * The index that `seq` most likely means when `top` is the newest one so far. Negative: it would lie before
- * the very first rollover.
+ * The index that `seq` most likely means when `top` is the newest one so far. Negative: it would
+ * lie before the very first rollover.
  */
 static inline int64_t srtp_index_guess(uint64_t top, uint16_t seq)
 {

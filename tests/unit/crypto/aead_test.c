@@ -162,10 +162,20 @@ static void contiguous_aad_gives_the_same_tag(void **st)
 	assert_non_null(a);
 	memcpy(joined, header, sizeof header);
 	struct aead_job jobs[] = {
-		{.aad = header, .aad_len = 12, .in = plain, .out = apart, .len = 64, .tag = tag[0],
+		{.aad = header,
+			.aad_len = 12,
+			.in = plain,
+			.out = apart,
+			.len = 64,
+			.tag = tag[0],
 			.trailer_len = 4},
-		{.aad = joined, .aad_len = 12, .in = plain, .out = joined + 12, .len = 64,
-			.tag = tag[1], .trailer_len = 4},
+		{.aad = joined,
+			.aad_len = 12,
+			.in = plain,
+			.out = joined + 12,
+			.len = 64,
+			.tag = tag[1],
+			.trailer_len = 4},
 	};
 	aead_seal(a, jobs, 2);
 	assert_memory_equal(tag[0], tag[1], 10);

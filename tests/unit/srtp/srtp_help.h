@@ -83,8 +83,8 @@ static inline struct bytes rtcp(uint32_t ssrc, size_t len)
 }
 
 /* Length 0: refused. */
-static inline struct bytes protect(struct srtp *s, struct srtp_stream *st, const struct bytes *plain,
-	size_t hdr_len)
+static inline struct bytes protect(
+	struct srtp *s, struct srtp_stream *st, const struct bytes *plain, size_t hdr_len)
 {
 	struct bytes out = {.n = 0};
 	struct srtp_job job = {

@@ -3,8 +3,8 @@
 #include "base/hot.h"
 
 /*
- * OpenSSL is held to the rule as well: no allocation per packet. With -Dhot_checks=true hot.c aborts; otherwise
- * this file counts, unless a sanitizer owns malloc.
+ * OpenSSL is held to the rule as well: no allocation per packet. With -Dhot_checks=true hot.c
+ * aborts; otherwise this file counts, unless a sanitizer owns malloc.
  */
 static size_t n_allocations;
 
@@ -82,7 +82,8 @@ static void packets_allocate_nothing(void **st)
 {
 	(void)st;
 	static uint8_t wire[N][1500];
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_job jobs[N] = {0};
 		/* More SSRCs than are remembered, so that eviction is on the path too. */
 		struct srtp_stream *streams[SRTP_RX_MAX + 36];

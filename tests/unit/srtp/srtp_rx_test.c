@@ -5,7 +5,8 @@
 static void replay_is_refused(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.client, 7);
 		struct bytes pkts[300];
 		for (uint16_t i = 0; i < 300; i++)
@@ -27,7 +28,8 @@ static void replay_is_refused(void **st)
 static void forgery_leaves_no_trace(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.client, 7);
 		assert_int_equal(receive(e.server, sent(e.client, tx, 10)), 0);
 		struct bytes far = sent(e.client, tx, 9000), forged = far;
@@ -46,7 +48,8 @@ static void forgery_leaves_no_trace(void **st)
 static void every_changed_bit_fails(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.client, 7);
 		struct bytes good = sent(e.client, tx, 5);
 		for (size_t i = 0; i < good.n * 8; i++) {
@@ -54,15 +57,18 @@ static void every_changed_bit_fails(void **st)
 			bad.p[i / 8] ^= (uint8_t)(1 << i % 8);
 			struct bytes was = bad;
 			int err = srtp_unprotect_rtp(e.server, bad.p, &bad.n);
-			/* The first byte's version, CSRC count and extension may make it malformed. */
+			/*
+			 * The first byte's version, CSRC count and extension may make it malformed.
+			 */
 			assert_true(err == -ERR_AUTH || (i < 8 && err == -ERR_MALFORMED));
 			assert_bytes(bad.p, bad.n, was);
 		}
 		assert_int_equal(receive(e.server, good), 0);
 
 		struct bytes report = rtcp(7, 32);
-		assert_int_equal(srtp_protect_rtcp(
-					 e.client, report.p, report.n, sizeof report.p, &report.n), 0);
+		assert_int_equal(
+			srtp_protect_rtcp(e.client, report.p, report.n, sizeof report.p, &report.n),
+			0);
 		for (size_t i = 0; i < report.n * 8; i++) {
 			struct bytes bad = report;
 			bad.p[i / 8] ^= (uint8_t)(1 << i % 8);
@@ -79,11 +85,13 @@ static void every_changed_bit_fails(void **st)
 static void every_truncation_fails(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct bytes good = sent(e.client, srtp_tx_add(e.client, 7), 5);
 		struct bytes report = rtcp(7, 20);
-		assert_int_equal(srtp_protect_rtcp(
-					 e.client, report.p, report.n, sizeof report.p, &report.n), 0);
+		assert_int_equal(
+			srtp_protect_rtcp(e.client, report.p, report.n, sizeof report.p, &report.n),
+			0);
 		for (size_t n = 0; n < good.n; n++) {
 			struct bytes cut = good;
 			cut.n = n;
@@ -91,17 +99,21 @@ static void every_truncation_fails(void **st)
 			if (n < report.n) {
 				cut = report;
 				cut.n = n;
-				assert_int_not_equal(srtp_unprotect_rtcp(e.server, cut.p, &cut.n), 0);
+				assert_int_not_equal(
+					srtp_unprotect_rtcp(e.server, cut.p, &cut.n), 0);
 			}
 		}
 	}
 }
 
-/* CSRCs and extension stay in clear and are authenticated; what points past the end is malformed. */
+/*
+ * CSRCs and extension stay in clear and are authenticated; what points past the end is malformed.
+ */
 static void header_length_is_respected(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.client, 7);
 		for (uint16_t i = 0; i < 64; i++) {
 			size_t csrcs = i % 16, words = i / 16;
@@ -130,7 +142,9 @@ static void header_length_is_respected(void **st)
 
 enum { BLOCK = 100 };
 
-/* Sends BLOCK numbers from index `at` on, loses 30 % of them and delivers the others in any order. */
+/*
+ * Sends BLOCK numbers from index `at` on, loses 30 % of them and delivers the others in any order.
+ */
 static void deliver_shuffled(struct ends *e, struct srtp_stream *tx, uint32_t at, uint32_t *seed)
 {
 	static struct bytes kept[BLOCK];
@@ -156,7 +170,8 @@ static void deliver_shuffled(struct ends *e, struct srtp_stream *tx, uint32_t at
 static void wraps_with_loss_and_reordering(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.client, 7);
 		uint32_t seed = 5;
 		for (uint32_t roc = 0; roc < 3; roc++) {
@@ -175,7 +190,8 @@ static void wraps_with_loss_and_reordering(void **st)
 static void rollover_counter_is_recovered(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.client, 7);
 		struct bytes last = sent(e.client, tx, 65534);
 		(void)sent(e.client, tx, 65535);
@@ -192,7 +208,8 @@ static void rollover_counter_is_recovered(void **st)
 static void early_jump_ahead(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *first = srtp_tx_add(e.client, 7);
 		struct bytes low = sent(e.client, first, 2), high;
 		(void)sent(e.client, first, 30000);
@@ -206,7 +223,8 @@ static void early_jump_ahead(void **st)
 static void least_recently_used_ssrc_is_forgotten(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct bytes second[SRTP_RX_MAX + 1];
 		for (uint32_t i = 0; i <= SRTP_RX_MAX; i++) {
 			struct srtp_stream *tx = srtp_tx_add(e.client, 1000 + i);
@@ -235,7 +253,8 @@ static void least_recently_used_ssrc_is_forgotten(void **st)
 static void rtcp_replay_is_per_ssrc(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct bytes first = {.n = 0};
 		for (uint32_t i = 0; i < 300; i++) {
 			struct bytes r = rtcp(i % 3, 8 + i);
@@ -257,13 +276,15 @@ static void rtcp_replay_is_per_ssrc(void **st)
 static void other_keys_do_not_open(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct bytes wire = sent(e.client, srtp_tx_add(e.client, 7), 5);
 		/* The direction counts: one's own packet reflected is not the peer's. */
 		assert_int_equal(receive(e.client, wire), -ERR_AUTH);
 		struct bytes report = rtcp(7, 40);
-		assert_int_equal(srtp_protect_rtcp(
-					 e.client, report.p, report.n, sizeof report.p, &report.n), 0);
+		assert_int_equal(
+			srtp_protect_rtcp(e.client, report.p, report.n, sizeof report.p, &report.n),
+			0);
 		assert_int_equal(srtp_unprotect_rtcp(e.client, report.p, &report.n), -ERR_AUTH);
 		/* RTCP keys are not RTP keys. */
 		assert_int_equal(receive(e.server, report), -ERR_AUTH);
@@ -273,7 +294,8 @@ static void other_keys_do_not_open(void **st)
 static void noise_is_refused(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		for (size_t n = 0; n < 400; n++) {
 			struct bytes b = {.n = n};
 			rng_bytes(b.p, n);

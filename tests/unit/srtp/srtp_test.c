@@ -2,10 +2,12 @@
 
 /* ---- published vectors ---- */
 
-static const char rtp_plain[] = "8040f17b 8041f8d3 5501a0b2 47616c6c 69612065 7374206f 6d6e6973 20646976"
-				"69736120 696e2070 61727465 73207472 6573";
-static const char rtcp_plain[] = "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61"
-				 "deadbeef deadbeef deadbeef deadbeef deadbeef";
+static const char rtp_plain[] =
+	"8040f17b 8041f8d3 5501a0b2 47616c6c 69612065 7374206f 6d6e6973 20646976"
+	"69736120 696e2070 61727465 73207472 6573";
+static const char rtcp_plain[] =
+	"81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930 4c756e61"
+	"deadbeef deadbeef deadbeef deadbeef deadbeef";
 
 /* RFC 7714 §16, §17: rows of one key size. The vectors give session keys, not master keys. */
 static const struct gcm_vector {
@@ -76,7 +78,10 @@ static void rfc7714_srtcp(void **st)
 	}
 }
 
-/* RFC 3711 appendix B.3. The RTP labels; the authentication key is the beginning of the 94 bytes given there. */
+/*
+ * RFC 3711 appendix B.3. The RTP labels; the authentication key is the beginning of the 94 bytes
+ * given there.
+ */
 static void rfc3711_key_derivation(void **st)
 {
 	(void)st;
@@ -84,14 +89,17 @@ static void rfc3711_key_derivation(void **st)
 	struct bytes key = unhex("E1F97A0D3E018BE0D64FA32C06DE4139");
 	struct bytes salt = unhex("0EC675AD498AFEEBB6960B3AABE6");
 	assert_int_equal(srtp_derive(srtp_profile_find(1), slice_of(key.p, key.n),
-				 slice_of(salt.p, salt.n), &k), 0);
+				 slice_of(salt.p, salt.n), &k),
+		0);
 	assert_bytes(k.rtp.key, 16, unhex("C61E7A93744F39EE10734AFE3FF7A087"));
 	assert_bytes(k.rtp.salt, 14, unhex("30CBBC08863D8C85D49DB34A9AE1"));
 	assert_bytes(k.rtp.auth, 20, unhex("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4"));
 	assert_int_equal(srtp_derive(srtp_profile_find(1), slice_of(key.p, 15),
-				 slice_of(salt.p, salt.n), &k), -ERR_RANGE);
+				 slice_of(salt.p, salt.n), &k),
+		-ERR_RANGE);
 	assert_int_equal(srtp_derive(srtp_profile_find(7), slice_of(key.p, key.n),
-				 slice_of(salt.p, salt.n), &k), -ERR_RANGE);
+				 slice_of(salt.p, salt.n), &k),
+		-ERR_RANGE);
 }
 
 /* ---- profiles and keying ---- */

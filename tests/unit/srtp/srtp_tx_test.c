@@ -4,7 +4,8 @@
 static void late_packet_before_a_wrap(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.server, 7);
 		const uint16_t order[] = {65530, 65533, 1, 65532, 2, 65531, 65535, 0};
 		for (size_t i = 0; i < ARRAY_LEN(order); i++) {
@@ -20,7 +21,8 @@ static void late_packet_before_a_wrap(void **st)
 static void retransmission_is_identical(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.server, 7);
 		struct bytes before = sent(e.server, tx, 65535);
 		for (uint16_t seq = 0; seq < 100; seq++)
@@ -34,7 +36,8 @@ static void retransmission_is_identical(void **st)
 static void nothing_precedes_the_beginning(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.server, 7);
 		assert_int_not_equal(sent(e.server, tx, 2).n, 0);
 		assert_int_equal(sent(e.server, tx, 65530).n, 0);
@@ -46,7 +49,8 @@ static void nothing_precedes_the_beginning(void **st)
 static void counter_survives_delete_and_add(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.server, 7);
 		assert_null(srtp_tx_add(e.server, 7));
 		assert_int_equal(receive(e.client, sent(e.server, tx, 65535)), 0);
@@ -74,12 +78,15 @@ static void number_of_streams_is_bounded(void **st)
 	ends_free(&e);
 }
 
-/* More jobs than one chunk, several streams, refused ones in between: neighbours are not disturbed. */
+/*
+ * More jobs than one chunk, several streams, refused ones in between: neighbours are not disturbed.
+ */
 static void batch_is_the_same_as_singles(void **st)
 {
 	(void)st;
 	enum { N = 53 };
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct ends other = ends_new(all_profiles[pi_]);
 		struct srtp_stream *a[3], *b[3];
 		static struct bytes plain[N], out[N];
@@ -121,7 +128,8 @@ static void batch_is_the_same_as_singles(void **st)
 static void in_place_is_the_same_as_apart(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.server, 7);
 		struct bytes plain = rtp(7, 1, 100), here = plain;
 		struct bytes apart = protect(e.server, tx, &plain, 12);
@@ -142,7 +150,8 @@ static void in_place_is_the_same_as_apart(void **st)
 static void overhead_is_bounded(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.server, 7);
 		uint8_t out[12 + 50 + SRTP_MAX_OVERHEAD + 8];
 		memset(out, 0xa5, sizeof out);
@@ -165,7 +174,8 @@ static void overhead_is_bounded(void **st)
 static void oversized_is_refused(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct srtp_stream *tx = srtp_tx_add(e.server, 7);
 		uint8_t *big = calloc(1, 70000), *out = calloc(1, 70000);
 		assert_non_null(big);
@@ -174,9 +184,17 @@ static void oversized_is_refused(void **st)
 		wr32(big + 8, 7);
 		uint16_t most = (uint16_t)(65535 - 12 - e.server->profile->tag_len);
 		struct srtp_job jobs[] = {
-			{.stream = tx, .hdr = big, .hdr_len = 12, .payload = big + 12, .out = out,
-				.payload_len = (uint16_t)(most + 1)},
-			{.stream = tx, .hdr = big, .hdr_len = 12, .payload = big + 12, .out = out,
+			{.stream = tx,
+				.hdr = big,
+				.hdr_len = 12,
+				.payload = big + 12,
+				.out = out,
+				.payload_len = (uint16_t)(most + 2)},
+			{.stream = tx,
+				.hdr = big,
+				.hdr_len = 12,
+				.payload = big + 12,
+				.out = out,
 				.payload_len = most},
 		};
 		srtp_protect_batch(e.server, jobs, 2);
@@ -190,10 +208,12 @@ static void oversized_is_refused(void **st)
 static void rtcp_limits(void **st)
 {
 	(void)st;
-	FOR_ALL_PROFILES(e) {
+	FOR_ALL_PROFILES(e)
+	{
 		struct bytes r = rtcp(7, 28);
 		size_t n = 0, add = e.server->profile->tag_len + 4u;
-		assert_int_equal(srtp_protect_rtcp(e.server, r.p, 28, 28 + add - 1, &n), -ERR_NO_ROOM);
+		assert_int_equal(
+			srtp_protect_rtcp(e.server, r.p, 28, 28 + add - 1, &n), -ERR_NO_ROOM);
 		assert_int_equal(srtp_protect_rtcp(e.server, r.p, 28, 27, &n), -ERR_NO_ROOM);
 		assert_int_equal(srtp_protect_rtcp(e.server, r.p, 7, 100, &n), -ERR_MALFORMED);
 		assert_bytes(r.p, r.n, rtcp(7, 28));
@@ -207,11 +227,11 @@ static void rtcp_limits(void **st)
 		assert_int_equal(srtp_unprotect_rtcp(e.client, r.p, &n), 0);
 		assert_int_equal(srtp_unprotect_rtcp(e.client, last.p, &last.n), 0);
 		last = rtcp(7, 28);
-		assert_int_equal(
-			srtp_protect_rtcp(e.server, last.p, 28, sizeof last.p, &last.n), -ERR_STATE);
+		assert_int_equal(srtp_protect_rtcp(e.server, last.p, 28, sizeof last.p, &last.n),
+			-ERR_STATE);
 		last.p[0] = 0x40;
-		assert_int_equal(
-			srtp_protect_rtcp(e.server, last.p, 28, sizeof last.p, &last.n), -ERR_MALFORMED);
+		assert_int_equal(srtp_protect_rtcp(e.server, last.p, 28, sizeof last.p, &last.n),
+			-ERR_MALFORMED);
 	}
 }
 

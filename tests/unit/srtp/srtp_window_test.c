@@ -23,8 +23,12 @@ static void agrees_with_the_model(void **st)
 		int at = 0;
 		for (int i = 0; i < 500; i++) {
 			seed = seed * 1664525 + 1013904223;
-			/* Mostly close to the newest; now and then a jump around the window's length. */
-			int by = (int)(seed >> 16) % (seed >> 28 ? 12 : 300) - (seed >> 28 ? 6 : 150);
+			/*
+			 * Mostly close to the newest; now and then a jump around the window's
+			 * length.
+			 */
+			int by = (int)(seed >> 16) % (seed >> 28 ? 12 : 300) -
+			         (seed >> 28 ? 6 : 150);
 			at = CLAMP(at + by, 0, MODEL_MAX - 1);
 			bool may = srtp_window_may(&w, (uint64_t)at);
 			assert_int_equal(may, model_may(&m, at));
@@ -68,8 +72,8 @@ static void empty_takes_anything(void **st)
 static void guess_follows_appendix_a(void **st)
 {
 	(void)st;
-	const uint64_t tops[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff, 0x10000, 0x17fff, 0x18000, 0x1ffff,
-		0xfffffffe8000, 0xffffffff7fff};
+	const uint64_t tops[] = {0, 1, 0x7fff, 0x8000, 0x8001, 0xffff, 0x10000, 0x17fff, 0x18000,
+		0x1ffff, 0xfffffffe8000, 0xffffffff7fff};
 	for (size_t i = 0; i < ARRAY_LEN(tops); i++) {
 		for (uint32_t seq = 0; seq <= 0xffff; seq++) {
 			int64_t roc = (int64_t)(tops[i] >> 16);
@@ -78,7 +82,8 @@ static void guess_follows_appendix_a(void **st)
 				roc -= (int32_t)seq - newest > 32768;
 			else
 				roc += newest - 32768 > (int32_t)seq;
-			assert_int_equal(srtp_index_guess(tops[i], (uint16_t)seq), roc * 65536 + seq);
+			assert_int_equal(
+				srtp_index_guess(tops[i], (uint16_t)seq), roc * 65536 + seq);
 		}
 	}
 }
