@@ -280,7 +280,7 @@ static int start_front(struct server *s, struct errbuf *eb)
 	struct bridge_target *targets = xcalloc(s->n_workers, sizeof *targets);
 	for (unsigned i = 0; i < s->n_workers; i++)
 		targets[i] = (struct bridge_target){&s->workers[i].worker, s->workers[i].rooms};
-	s->bridge = bridge_new(s->registry, targets, s->n_workers);
+	s->bridge = bridge_new(s->registry, targets, s->n_workers, &s->front);
 	xfree(targets);
 	return serve_front(s->cfg, s->keys, s->bridge, &s->front, eb);
 }

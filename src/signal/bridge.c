@@ -15,7 +15,7 @@ struct bridge {
 	struct bridge_target *targets;
 	unsigned n_targets;
 	struct map conns; /* conn → its target; front thread only */
-	struct front *front;
+	struct front *const *front;
 };
 
 /* ------------------------------------------------------------------ messages to a worker */
@@ -126,7 +126,7 @@ static void on_open(void *arg, uint64_t conn, struct signal_join_params *params)
 	LOG_WARN("worker is overloaded, join refused", F_UINT("worker", target->worker->index));
 	registry_arrived(b->registry, params->room);
 	open_drop(&m->msg);
-	front_close(b->front, conn, SIGNAL_CLOSE_TRY_LATER);
+	front_close(*b->front, conn, SIGNAL_CLOSE_TRY_LATER);
 }
 
 static void on_request(void *arg, uint64_t conn, Livekit__SignalRequest *req)
@@ -144,7 +144,7 @@ static void on_request(void *arg, uint64_t conn, Livekit__SignalRequest *req)
 		return;
 	/* No request may be lost in the middle of a conversation: the client starts anew. */
 	request_drop(&m->msg);
-	front_close(b->front, conn, SIGNAL_CLOSE_TRY_LATER);
+	front_close(*b->front, conn, SIGNAL_CLOSE_TRY_LATER);
 }
 
 /*
@@ -183,12 +183,14 @@ const struct front_ops bridge_front_ops = {
 	.ready = on_ready,
 };
 
-struct bridge *bridge_new(struct registry *registry, const struct bridge_target *targets, unsigned n)
+struct bridge *bridge_new(struct registry *registry, const struct bridge_target *targets, unsigned n,
+	struct front *const *front)
 {
 	struct bridge *b = XNEW(struct bridge);
 	b->registry = registry;
 	b->targets = xmemdup(targets, n * sizeof *targets);
 	b->n_targets = n;
+	b->front = front;
 	map_init(&b->conns);
 	return b;
 }
@@ -200,9 +202,4 @@ void bridge_free(struct bridge *b)
 	map_free(&b->conns);
 	xfree(b->targets);
 	xfree(b);
-}
-
-void bridge_set_front(struct bridge *b, struct front *f)
-{
-	b->front = f;
 }

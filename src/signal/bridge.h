@@ -17,14 +17,15 @@ struct bridge_target {
 	struct rooms *rooms;
 };
 
-/* Copies the targets, borrows what they and `registry` point to. Returns owned. */
-MUST_CHECK struct bridge *bridge_new(struct registry *registry, const struct bridge_target *targets, unsigned n);
+/*
+ * Copies the targets, borrows what they and `registry` point to. *front is read when the front thread calls the ops: it
+ * may be set later. Returns owned.
+ */
+MUST_CHECK struct bridge *bridge_new(struct registry *registry, const struct bridge_target *targets, unsigned n,
+	struct front *const *front);
 
 /* After front_stop and after the workers ended. Accepts NULL. */
 void bridge_free(struct bridge *b);
-
-/* Where closed connections are reported to when a worker cannot take their messages; before any connection opens. */
-void bridge_set_front(struct bridge *b, struct front *f);
 
 /* The front's ops; their argument is the bridge. */
 extern const struct front_ops bridge_front_ops;
