@@ -66,9 +66,8 @@ static void on_worker_stop(struct worker *w)
 {
 	struct serve_worker *sw = w->arg;
 	rooms_free(sw->rooms);
-	rtc_free(sw->rtc);
 	sw->rooms = NULL;
-	sw->rtc = NULL;
+	rtc_end_turn(sw->rtc);
 }
 
 static const struct worker_ops worker_ops = {on_worker_start, on_worker_end_turn, on_worker_stop};
@@ -257,9 +256,8 @@ static void stop(struct server *s)
 	front_stop(s->front);
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		struct serve_worker *sw = &s->workers[i];
-		if (sw->rooms)
-			rooms_free(sw->rooms);
-		rtc_free(sw->rtc);
+		rooms_free(sw->rooms); /* of a worker that never ran */
+		rtc_free(sw->rtc); /* here, where it was made: OpenSSL keeps state per thread */
 		if (sw->worker.ops)
 			worker_close(&sw->worker);
 	}
