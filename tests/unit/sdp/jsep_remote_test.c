@@ -410,6 +410,15 @@ static void odd_codecs(void **st)
 	buf_free(&text);
 	jsep_free(j);
 
+	/* One codec under two payload types: the first one is the preferred one. */
+	text = changed(good, "122 H264/90000", "122 VP8/90000");
+	j = new_publisher();
+	take(j, buf_cstr(&text));
+	assert_int_equal(jsep_section_at(j, 1)->n_codecs, 1);
+	assert_int_equal(jsep_section_at(j, 1)->codecs[0].pt, 120);
+	buf_free(&text);
+	jsep_free(j);
+
 	text = changed(
 		good, "a=msid:s1 t1\r\n", "a=fmtp:109 usedtx=0;;stereo=0 ; useinbandfec=1;\r\n");
 	j = new_publisher();

@@ -89,6 +89,23 @@ static void expect_vector(struct buf *text, const char *name)
 	buf_free(text);
 }
 
+/* Every occurrence of `from`, in memory of the test. */
+static char *replaced(struct buf *text, const char *from, const char *to)
+{
+	struct buf b;
+	buf_init(&b, SDP_TEXT_MAX * 2);
+	const char *at = buf_cstr(text);
+	for (const char *hit; (hit = strstr(at, from)); at = hit + strlen(from)) {
+		buf_add(&b, at, (size_t)(hit - at));
+		buf_add_str(&b, to);
+	}
+	buf_add_str(&b, at);
+	char *copy = test_malloc(b.n + 1);
+	memcpy(copy, buf_cstr(&b), b.n + 1);
+	buf_free(&b);
+	return copy;
+}
+
 /* ---- answers ---- */
 
 static void join_offer_is_answered_with_empty_slots(void **st)
@@ -169,6 +186,23 @@ static void scalable_codecs_bring_the_dependency_descriptor(void **st)
 	assert_true(v->n_codecs > 5);
 	for (uint8_t i = 0; i < v->n_codecs; i++)
 		assert_int_not_equal(v->codecs[i].rtx_pt, 0);
+	jsep_free(j);
+}
+
+/* High profile comes from publishers, but no subscriber is asked to take it. */
+static void slots_leave_out_what_only_publishers_send(void **st)
+{
+	(void)st;
+	struct jsep *j = new_jsep(JSEP_ROLE_SINGLE, UINT32_MAX);
+	round_with(j, "chromium-single-publish-offer");
+	uint32_t slot = 0, publication = 0;
+	for (uint8_t i = 0; i < jsep_section_at(j, 3)->n_codecs; i++)
+		slot |= JSEP_CODEC_BIT(jsep_section_at(j, 3)->codecs[i].codec);
+	for (uint8_t i = 0; i < jsep_section_at(j, 8)->n_codecs; i++)
+		publication |= JSEP_CODEC_BIT(jsep_section_at(j, 8)->codecs[i].codec);
+	assert_true(publication & JSEP_CODEC_BIT(JSEP_H264_MAIN_PM1));
+	assert_false(slot & JSEP_CODEC_BIT(JSEP_H264_MAIN_PM1));
+	assert_true(slot & JSEP_CODEC_BIT(JSEP_H264_CB_PM1));
 	jsep_free(j);
 }
 
@@ -441,6 +475,40 @@ static void an_answer_may_come_late(void **st)
 	jsep_free(j);
 }
 
+/* The client may turn a stream down, but it cannot answer sections that were not offered. */
+static void answers_narrow_the_offer(void **st)
+{
+	(void)st;
+	struct jsep *j = new_jsep(JSEP_ROLE_SUBSCRIBER, 0);
+	(void)add(j, SDP_KIND_AUDIO, "TR_audio", 1010);
+	struct buf out = make(j, false);
+	buf_free(&out);
+	struct buf text = vector_read("chromium-dual-two-answer");
+	assert_int_equal(jsep_set_remote_answer(j, buf_slice(&text), NULL), -ERR_MALFORMED);
+	(void)add(j, SDP_KIND_VIDEO, "TR_video", 1020);
+	out = make(j, false);
+	buf_free(&out);
+	char *answer = replaced(&text, "a=recvonly", "a=inactive");
+	assert_int_equal(jsep_set_remote_answer(j, slice_str(answer), NULL), 0);
+	assert_int_equal(jsep_section_at(j, 2)->direction, SDP_INACTIVE);
+	assert_true(jsep_section_at(j, 2)->has_send);
+	test_free(answer);
+
+	/* Turned down for good: the section is rejected and its stream is gone. */
+	out = make(j, false);
+	buf_free(&out);
+	answer = replaced(&text, "m=video 9", "m=video 0");
+	assert_int_equal(jsep_set_remote_answer(j, slice_str(answer), NULL), 0);
+	assert_true(jsep_section_at(j, 2)->is_rejected);
+	assert_false(jsep_section_at(j, 2)->has_send);
+	out = make(j, false);
+	assert_int_equal(count_of(&out, "m=video 0 UDP/TLS/RTP/SAVPF 96 97\r\n"), 1);
+	buf_free(&out);
+	test_free(answer);
+	buf_free(&text);
+	jsep_free(j);
+}
+
 static void offered_codecs_can_be_narrowed(void **st)
 {
 	(void)st;
@@ -556,23 +624,6 @@ static void remote_transport(void **st)
 	buf_free(&text);
 }
 
-/* Every occurrence of `from`, in memory of the test. */
-static char *replaced(struct buf *text, const char *from, const char *to)
-{
-	struct buf b;
-	buf_init(&b, SDP_TEXT_MAX * 2);
-	const char *at = buf_cstr(text);
-	for (const char *hit; (hit = strstr(at, from)); at = hit + strlen(from)) {
-		buf_add(&b, at, (size_t)(hit - at));
-		buf_add_str(&b, to);
-	}
-	buf_add_str(&b, at);
-	char *copy = test_malloc(b.n + 1);
-	memcpy(copy, buf_cstr(&b), b.n + 1);
-	buf_free(&b);
-	return copy;
-}
-
 static void ice_restart(void **st)
 {
 	(void)st;
@@ -658,6 +709,7 @@ int main(void)
 		cmocka_unit_test(node_sdk_offer_is_answered),
 		cmocka_unit_test(simulcast_publication),
 		cmocka_unit_test(scalable_codecs_bring_the_dependency_descriptor),
+		cmocka_unit_test(slots_leave_out_what_only_publishers_send),
 		cmocka_unit_test(publisher_sends_nothing),
 		cmocka_unit_test(sendrecv_is_answered_recvonly),
 		cmocka_unit_test(preferences_shape_the_answer),
@@ -666,6 +718,7 @@ int main(void)
 		cmocka_unit_test(offers_grow_and_reuse),
 		cmocka_unit_test(a_cleared_section_is_offered_again),
 		cmocka_unit_test(an_answer_may_come_late),
+		cmocka_unit_test(answers_narrow_the_offer),
 		cmocka_unit_test(offered_codecs_can_be_narrowed),
 		cmocka_unit_test(sections_are_bounded),
 		cmocka_unit_test(roles_are_enforced),
