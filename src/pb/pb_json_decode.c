@@ -525,9 +525,11 @@ int pb_json_parse(
 	const char *p = (const char *)text.p;
 	if (text.n > 0)
 		*out = json_loadb(p, text.n, JSON_REJECT_DUPLICATES, &error);
-	/* Encoders in JavaScript write 1e20 with all its digits, too many for jansson's integers. */
+	/* Encoders in JavaScript write 1e20 with all its digits, too many for jansson's integers.
+	 */
 	if (text.n > 0 && !*out && json_error_code(&error) == json_error_numeric_overflow)
-		*out = json_loadb(p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
+		*out = json_loadb(
+			p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
 	if (!*out)
 		return err_set(eb, ERR_MALFORMED, "JSON, line %d, column %d: %s", error.line,
 			error.column, text.n ? error.text : "empty");
