@@ -141,6 +141,13 @@ static void limits_hold(void **st)
 	limits.elements = 5;
 	assert_int_equal(
 		DECODE(&livekit__participant_info__descriptor, packed, &limits), -ERR_TOO_LARGE);
+	/* The same in two halves counts the same, and one more for the second field. */
+	static const char halves[] = "\x92\x01\x03\x00\x01\x02\x92\x01\x02\x01\x00";
+	limits.elements = 7;
+	assert_int_equal(DECODE(&livekit__participant_info__descriptor, halves, &limits), 0);
+	limits.elements = 6;
+	assert_int_equal(
+		DECODE(&livekit__participant_info__descriptor, halves, &limits), -ERR_TOO_LARGE);
 }
 
 /* Depth is counted per branch: many shallow members in a row are fine. */
