@@ -93,8 +93,14 @@ static void broken_elements_end_the_walk(void **st)
 	static const uint8_t odd[] = {0x10, 0xa1, 0x01, 0x01, 0x20, 0x02};  /* id 0 with a length */
 	static const uint8_t cut2[] = {0x01, 0x01, 0xa1, 0x02};             /* length missing */
 	static const uint8_t long2[] = {0x01, 0x01, 0xa1, 0x02, 0xff};
+	static const uint8_t by_one[] = {0x23, 0xb1, 0xb2, 0xb3};  /* L=4, three there */
+	static const uint8_t by_one2[] = {0x01, 0x03, 0xb1, 0xb2}; /* L=3, two there */
 	struct rtp_packet p = with(0xbede, cut, sizeof cut);
 	assert_int_equal(count(&p), 1);
+	p = with(0xbede, by_one, sizeof by_one);
+	assert_int_equal(count(&p), 0);
+	p = with(0x1000, by_one2, sizeof by_one2);
+	assert_int_equal(count(&p), 0);
 	p = with(0xbede, stop, sizeof stop);
 	assert_int_equal(count(&p), 1);
 	p = with(0xbede, odd, sizeof odd);
