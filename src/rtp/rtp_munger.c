@@ -43,8 +43,7 @@ int rtp_munger_take(struct rtp_munger *m, uint16_t seq, uint32_t ts, struct rtp_
 		.timestamp = ts - m->ts_offset,
 		.is_newest = is_newest,
 	};
-	if (is_newest)
-		note_ts(m, out->timestamp);
+	note_ts(m, out->timestamp);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ struct rtp_munger {
 struct rtp_munged {
 	uint32_t timestamp;
 	uint16_t seq;
-	bool is_newest; /* not a late packet */
+	bool is_newest; /* of its source: not a late packet */
 };
 
 /* first_seq and first_ts are what the first packet will carry: random (RFC 3550 §5.1). */

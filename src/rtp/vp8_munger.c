@@ -8,7 +8,7 @@ static int64_t extend(const struct vp8_munger *m, const struct vp8_desc *d)
 	uint64_t ahead = d->picture_id - (uint64_t)m->map.high;
 	/* Twice the distance has its sign in the top bit of 16 or 8. */
 	int distance = d->is_picture_id_long ? (int16_t)(uint16_t)(ahead << 1) / 2
-	                                     : (int8_t)(uint8_t)(ahead << 1) / 2;
+					     : (int8_t)(uint8_t)(ahead << 1) / 2;
 	return m->map.high + distance;
 }
 

@@ -54,8 +54,8 @@ static void numbers_may_be_inserted(void **st)
 }
 
 /*
- * Random streams: what comes out is distinct, ordered as it went in, without a hole for a number left
- * out, with exactly one for each that never arrived.
+ * Random streams: what comes out is distinct, ordered as it went in, without a hole for a number
+ * left out, with exactly one for each that never arrived.
  */
 static void random_streams_close_only_intended_gaps(void **st)
 {

@@ -69,8 +69,7 @@ static void shorter_forms_are_read(void **st)
 		/* Seven-bit PictureID. */
 		{{0x80, 0x80, 0x7f, 0x01}, 3, {.has_picture_id = true, .picture_id = 127}},
 		/* TID without KEYIDX: the lower bits say nothing. */
-		{{0x80, 0x20, 0xbf, 0x01},
-			3,
+		{{0x80, 0x20, 0xbf, 0x01}, 3,
 			{.has_temporal = true, .temporal_id = 2, .is_layer_sync = true}},
 		/* KEYIDX without TID: the upper bits say nothing. */
 		{{0x80, 0x10, 0xff, 0x01}, 3, {.has_key_idx = true, .key_idx = 31}},
