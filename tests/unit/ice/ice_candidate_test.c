@@ -73,6 +73,8 @@ static void lines_of_no_use_are_told_from_broken_ones(void **st)
 		{"candidate:1 0 udp 1 10.0.0.1 5 typ host", -ERR_MALFORMED},
 		{"candidate:1 257 udp 1 10.0.0.1 5 typ host", -ERR_MALFORMED},
 		{"candidate:123456789012345678901234567890123 1 udp 1 10.0.0.1 5 typ host", -ERR_MALFORMED},
+		{"candidate:1\x01 1 udp 1 10.0.0.1 5 typ host", -ERR_MALFORMED},
+		{"candidate:1 1 udp 1 10.0.0.1 5 typ host ufrag \xc3\xa4", -ERR_MALFORMED},
 		{"candidate:1 1 udp 1 10.0.0.1 5 typ srflx raddr 10.0.0.1 rport 99999", -ERR_MALFORMED},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
