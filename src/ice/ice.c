@@ -144,8 +144,6 @@ void agent_settle(struct ice *a, uint64_t now_us)
 	nominate_if_due(a, now_us);
 	recheck_if_silent(a, now_us);
 	enum ice_state state = state_now(a, now_us);
-	if (state == ICE_DISCONNECTED && a->state != state)
-		pair_recheck_all(a);
 	if (state == ICE_FAILED)
 		a->selected = a->nominated = NONE;
 	state_set(a, state);

@@ -454,6 +454,21 @@ static void moves_to_another_pair(void **st)
 	}
 }
 
+/* Answers that take longer than the pace of repetition still count. */
+static void survives_a_jump_of_the_delay(void **st)
+{
+	struct sim sim;
+	begin(&sim, 17, 1);
+	tell_all(&sim);
+	run(&sim, 20 * S);
+	sim.link.dir[0].delay_us = sim.link.dir[1].delay_us = 800 * MS;
+	run(&sim, 120 * S);
+	assert_both(&sim, ICE_CONNECTED);
+	for (int e = 0; e < 2; e++)
+		assert_int_equal(sim.peer[e].n_states[ICE_DISCONNECTED], 0);
+	end(&sim);
+}
+
 static void restart_peer(struct sim *sim, int e)
 {
 	struct peer *p = &sim->peer[e];
@@ -707,6 +722,7 @@ int main(void)
 		cmocka_unit_test(one_way_loss_is_no_consent),
 		cmocka_unit_test(recovers_from_disconnection),
 		cmocka_unit_test(moves_to_another_pair),
+		cmocka_unit_test(survives_a_jump_of_the_delay),
 		cmocka_unit_test(restarts_without_a_gap),
 		cmocka_unit_test(restart_saves_a_lost_path),
 		cmocka_unit_test(restart_leads_out_of_failure),

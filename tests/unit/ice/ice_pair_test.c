@@ -144,6 +144,26 @@ static void a_later_nomination_moves_media(void **st)
 	fixture_end(&f);
 }
 
+static void a_new_path_puts_the_old_one_to_the_question(void **st)
+{
+	struct fixture f;
+	struct stun_msg m;
+	struct addr a = at("192.0.2.10", 4000), moved = at("192.0.2.10", 9999);
+	fixture_begin(&f, false);
+	fixture_set_remote(&f);
+	assert_int_equal(fixture_add(&f, LINE_A), 0);
+	make_work(&f, &a, ask_nominating);
+	unsigned n_sent = f.n_sent;
+	assert_int_equal(fixture_ask(&f, 0, &moved, ask_plain), 0);
+	/* The answer, consent of the old path, and the triggered check; once only. */
+	assert_int_equal(f.n_sent, n_sent + 3);
+	assert_true(addr_eq(&fixture_sent(&f, 2, &m)->to, &a));
+	assert_true(addr_eq(&fixture_sent(&f, 1, &m)->to, &moved));
+	assert_int_equal(fixture_ask(&f, 0, &moved, ask_plain), 0);
+	assert_int_equal(f.n_sent, n_sent + 4);
+	fixture_end(&f);
+}
+
 static void nomination_rests_worse_pairs(void **st)
 {
 	struct fixture f;
@@ -170,6 +190,7 @@ int main(void)
 		cmocka_unit_test(aggressive_nomination_ends_on_the_best_pair),
 		cmocka_unit_test(a_later_nomination_moves_media),
 		cmocka_unit_test(nomination_rests_worse_pairs),
+		cmocka_unit_test(a_new_path_puts_the_old_one_to_the_question),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,7 +176,8 @@ static struct slice make(uint8_t mem[MSG_CAP], const uint8_t *attrs, size_t n)
 {
 	struct stun_writer w;
 	stun_begin(&w, mem, MSG_CAP, STUN_BINDING, STUN_REQUEST, (const uint8_t *)"abcdefghijkl");
-	memcpy(mem + STUN_HDR_LEN, attrs, n);
+	if (n)
+		memcpy(mem + STUN_HDR_LEN, attrs, n);
 	wr16(mem + 2, (uint16_t)n);
 	return slice_of(mem, STUN_HDR_LEN + n);
 }
