@@ -26,6 +26,12 @@ void buf_add_str(struct buf *b, const char *s);
 void buf_add_byte(struct buf *b, uint8_t byte);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 
+/*
+ * Grows the content by n > 0 bytes that the caller writes at once. Borrowed until the next change; NULL (and `full`)
+ * past the limit.
+ */
+MUST_CHECK uint8_t *buf_extend(struct buf *b, size_t n);
+
 /* Removes n bytes from the front (all of them if there are fewer). */
 void buf_drop_front(struct buf *b, size_t n);
 

@@ -40,6 +40,17 @@ void *xrealloc(void *old, size_t n)
 	return p;
 }
 
+void *xaligned(size_t align, size_t n)
+{
+	hot_forbid("aligned_alloc");
+	size_t whole = (n + align - 1) & ~(align - 1);
+	void *p = aligned_alloc(align, whole);
+	if (!p)
+		out_of_memory(n);
+	memset(p, 0, whole);
+	return p;
+}
+
 void *xmemdup(const void *src, size_t n)
 {
 	void *p = xmalloc(n);

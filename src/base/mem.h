@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include "base/macros.h"
 
-/* Returns owned memory, uninitialised / zeroed. Never NULL. Free with x_free. */
+/* Returns owned memory, uninitialised / zeroed. Never NULL. Free with xfree. */
 MUST_CHECK void *xmalloc(size_t n);
 MUST_CHECK void *xcalloc(size_t count, size_t n);
 MUST_CHECK void *xrealloc(void *p, size_t n);
@@ -29,3 +29,6 @@ void secret_wipe(void *p, size_t n);
 
 /* Compares without an early exit: true if equal. Lengths are not secret. */
 MUST_CHECK int secret_eq(const void *a, const void *b, size_t n);
+
+/* Owned memory at a multiple of `align` (a power of two), zeroed. Free with xfree. */
+MUST_CHECK void *xaligned(size_t align, size_t n);

@@ -1,7 +1,8 @@
 /*
- * The low-level SHA functions are deprecated in OpenSSL 3 in favour of EVP. They are used here, and only here,
- * because EVP has no way to restart from a saved chaining value without an allocation: EVP_MAC_CTX_dup
- * allocates, EVP_MAC_init hashes the key pads again. The compression underneath is the same assembler.
+ * The low-level SHA functions are deprecated in OpenSSL 3 in favour of EVP. They are used here, and
+ * only here, because EVP has no way to restart from a saved chaining value without an allocation:
+ * EVP_MAC_CTX_dup allocates, EVP_MAC_init hashes the key pads again. The compression underneath is
+ * the same assembler.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/hmac.h"
@@ -23,7 +24,7 @@ static void make_pads(uint8_t ipad[BLOCK], uint8_t opad[BLOCK], const uint8_t *k
 	}
 }
 
-/* The state after one block, at a block border: nothing but the chaining value and the length has to be set. */
+/* The state after one block: the buffer is empty, only chaining value and length are to be set. */
 static void sha1_resume(SHA_CTX *c, const uint32_t chain[5])
 {
 	c->h0 = chain[0];
@@ -73,7 +74,7 @@ void hmac_sha1_init(struct hmac_sha1 *h, const void *key, size_t n)
 void hmac_sha1(const struct hmac_sha1 *h, const struct slice *parts, size_t n_parts,
 	uint8_t out[HMAC_SHA1_LEN])
 {
-	/* The outer message is always the pad and one digest: its second and last block is built by hand. */
+	/* The outer message is the pad and one digest: its second block is built by hand. */
 	uint8_t last[BLOCK] = {[HMAC_SHA1_LEN] = 0x80};
 	uint32_t chain[5];
 	SHA_CTX c;

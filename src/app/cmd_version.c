@@ -1,0 +1,21 @@
+#include "app/app.h"
+#include "app/libs.h"
+#include "app/version.h"
+
+int app_version(const struct app_command *self, size_t argc, char *const *argv)
+{
+	static const struct args_spec spec = {0};
+	struct args a = {0};
+	struct errbuf eb;
+	if (args_parse(&a, &spec, argc, argv, &eb))
+		return app_fail(APP_USAGE, &eb);
+	if (a.wants_help)
+		return app_help(self, &spec, NULL);
+	struct buf out;
+	buf_init(&out, APP_OUTPUT_MAX);
+	buf_printf(&out, "sterna %s (%s)\n", APP_VERSION, APP_REVISION);
+	buf_printf(&out, "%s\n", app_openssl_version());
+	buf_printf(&out, "libwebsockets %s\n", app_lws_version());
+	buf_printf(&out, "usrsctp %s\n", APP_USRSCTP_VERSION);
+	return app_output(&out);
+}

@@ -1,0 +1,367 @@
+/* The one table of all keys. Rows of one section stand together: config_print relies on it. */
+#include "config/config_internal.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define AT(member) .at = offsetof(struct config, member)
+#define RELOAD .flags = ROW_RELOAD
+#define OURS .flags = ROW_OURS
+#define OURS_RELOAD .flags = ROW_OURS | ROW_RELOAD
+#define IGNORED(path_, why) {.path = (path_), .type = CONFIG_IGNORED, .help = (why)}
+#define REFUSED(path_, what) {.path = (path_), .type = CONFIG_REFUSED, .init = "false", .help = (what)}
+
+enum { MS = 1000, S = 1000000 };
+#define KIB UINT64_C(1024)
+#define MIB (KIB * 1024)
+#define GIB (MIB * 1024)
+#define DAY (UINT64_C(86400) * S)
+
+static const char *const log_levels[] = {"debug", "info", "warn", "error", "off", NULL};
+static const char *const log_formats[] = {"logfmt", "json", NULL};
+static const char *const turn_protocols[] = {"udp", "tcp", "tls", NULL};
+static const char *const codecs[] = {"audio/opus", "audio/red", "audio/PCMU", "audio/PCMA", "video/VP8", "video/H264",
+	"video/VP9", "video/AV1", "video/H265", "video/rtx", NULL};
+
+#define ELEM(type_, member) .at = offsetof(struct type_, member)
+
+static const struct config_row codec_rows[] = {
+	{"mime", CONFIG_STR, ELEM(config_codec, mime), .choices = codecs, .help = "codec"},
+	{"fmtp_line", CONFIG_STR, ELEM(config_codec, fmtp_line), .help = "format parameters; empty = any"},
+};
+
+static const struct config_row turn_rows[] = {
+	{"host", CONFIG_STR, ELEM(config_turn_server, host), .help = "host name or address"},
+	{"port", CONFIG_PORT, ELEM(config_turn_server, port), .init = "3478", .min = 1, .help = "port"},
+	{"protocol", CONFIG_STR, ELEM(config_turn_server, protocol), .init = "udp", .choices = turn_protocols,
+		.help = "transport"},
+	{"username", CONFIG_STR, ELEM(config_turn_server, username), .help = "fixed user name"},
+	{"credential", CONFIG_SECRET, ELEM(config_turn_server, credential), .help = "its password"},
+	{"secret", CONFIG_SECRET, ELEM(config_turn_server, secret),
+		.help = "shared secret for credentials made per participant, instead of a fixed user"},
+	{"secret_file", CONFIG_FILE, ELEM(config_turn_server, secret_file),
+		.help = "file that holds the shared secret; nobody else may read it"},
+	{"ttl", CONFIG_DURATION, ELEM(config_turn_server, ttl_us), .init = "14400", .min = S, .bare_us = S,
+		.max = 30 * DAY, .help = "how long credentials made from the secret are good (seconds)"},
+};
+
+static const struct config_object codec_object = {
+	codec_rows, ARRAY_LEN(codec_rows), sizeof(struct config_codec)};
+static const struct config_object turn_object = {
+	turn_rows, ARRAY_LEN(turn_rows), sizeof(struct config_turn_server)};
+
+#define NO_TCP "ICE over TCP is not in this build yet"
+#define NO_CLUSTER "more than one node is not supported by this build yet"
+#define NO_TUNING "a tuning of LiveKit's own implementation, without effect here"
+
+const struct config_row config_rows[] = {
+	{"port", CONFIG_PORT, AT(port), .init = "7880", .min = 1,
+		.help = "TCP port for HTTP and WebSocket: signalling, API, web app, metrics."},
+	{"bind_addresses", CONFIG_IP_LIST, AT(bind_addresses),
+		.help = "Addresses to listen on for HTTP. None = all; with --dev only the loopback "
+			"addresses."},
+	{"region", CONFIG_STR, AT(region), RELOAD, .max = 64,
+		.help = "Name of this node's region, told to clients."},
+	{"keys", CONFIG_SECRET_MAP, AT(keys), RELOAD,
+		.help = "API keys and their secrets (32 characters or more): `key: secret`. They "
+			"sign access tokens."},
+	{"key_file", CONFIG_FILE, AT(key_file), RELOAD,
+		.help = "YAML file with more `key: secret` lines. Only its owner may have access "
+			"(chmod 600)."},
+	{"log_level", CONFIG_ENUM, RELOAD, .choices = log_levels, .alias_of = "logging.level",
+		.help = "Old name of logging.level."},
+	{"development", CONFIG_BOOL, AT(development), .init = "false",
+		.help = "Development mode, as --dev: debug log, loopback only, key `devkey` with "
+			"secret `secret` "
+			"if there are no keys."},
+	{"logging.level", CONFIG_ENUM, AT(logging.level), RELOAD, .init = "info",
+		.choices = log_levels,
+		.help = "Least severe lines that are logged. `debug` in development mode."},
+	{"logging.json", CONFIG_BOOL, AT(logging.json), RELOAD, .init = "false",
+		.help = "Log lines as JSON: LiveKit's name for `logging.format: json`."},
+	{"logging.format", CONFIG_ENUM, AT(logging.format), OURS_RELOAD, .init = "logfmt",
+		.choices = log_formats, .help = "Form of the log lines on stderr."},
+	IGNORED("logging.pion_level", NO_TUNING),
+	IGNORED("logging.component_levels", "there is one level for all parts"),
+	IGNORED("logging.sample", "log lines are not sampled"),
+	IGNORED("logging.sample_initial", "log lines are not sampled"),
+	IGNORED("logging.sample_interval", "log lines are not sampled"),
+
+	{"rtc.udp_port", CONFIG_PORTS, AT(rtc.udp_port), .init = "7882", .min = 1,
+		.help = "First UDP port for media, or a range such as 7882-7889. Worker i uses the "
+			"first port + i; "
+			"open as many ports as there are workers."},
+	{"rtc.workers", CONFIG_COUNT, AT(rtc.workers), OURS, .init = "0", .max = 256,
+		.help = "Media threads. 0 = one per core, but not more than a range in "
+			"rtc.udp_port has ports."},
+	{"rtc.node_ip", CONFIG_IP, AT(rtc.node_ip),
+		.help = "Address that clients are told to send media to. Set it to the public "
+			"address if this "
+			"machine has a private one behind NAT."},
+	REFUSED("rtc.use_external_ip",
+		"finding the public address with STUN is not supported by this build yet; set "
+		"rtc.node_ip to the public address instead"),
+	REFUSED("rtc.external_ip_only", "set rtc.node_ip to the public address instead"),
+	REFUSED("rtc.force_tcp", NO_TCP "; media needs UDP"),
+	{"rtc.interfaces.includes", CONFIG_STR_LIST, AT(rtc.interface_includes),
+		.help = "Network interfaces whose addresses are offered to clients. None = all."},
+	{"rtc.interfaces.excludes", CONFIG_STR_LIST, AT(rtc.interface_excludes),
+		.help = "Network interfaces whose addresses are not offered."},
+	{"rtc.ips.includes", CONFIG_CIDR_LIST, AT(rtc.ip_includes),
+		.help = "Address blocks (10.0.0.0/8) that offered addresses must lie in. None = "
+			"all."},
+	{"rtc.ips.excludes", CONFIG_CIDR_LIST, AT(rtc.ip_excludes),
+		.help = "Address blocks whose addresses are not offered."},
+	{"rtc.enable_loopback_candidate", CONFIG_BOOL, AT(rtc.enable_loopback_candidate),
+		.init = "false", .help = "Offer loopback addresses too. On in development mode."},
+	{"rtc.use_mdns", CONFIG_BOOL, AT(rtc.use_mdns), .init = "false",
+		.help = "Look up the .local names that browsers put into their candidates."},
+	{"rtc.use_ice_lite", CONFIG_BOOL, AT(rtc.use_ice_lite), .init = "false",
+		.help = "Be an ICE-lite agent: answer connectivity checks without sending any."},
+	{"rtc.packet_buffer_size_video", CONFIG_COUNT, AT(rtc.packet_buffer_size_video),
+		.init = "500", .min = 16, .max = 8192,
+		.help = "Packets kept per video track for retransmission."},
+	{"rtc.packet_buffer_size_audio", CONFIG_COUNT, AT(rtc.packet_buffer_size_audio),
+		.init = "200", .min = 16, .max = 8192,
+		.help = "Packets kept per audio track for retransmission."},
+	{"rtc.pli_throttle.low_quality", CONFIG_DURATION, AT(rtc.pli_throttle_low_us), RELOAD,
+		.init = "500ms", .max = 60 * S,
+		.help = "Least time between two key frame requests for the low layer."},
+	{"rtc.pli_throttle.mid_quality", CONFIG_DURATION, AT(rtc.pli_throttle_mid_us), RELOAD,
+		.init = "1s", .max = 60 * S, .help = "The same for the medium layer."},
+	{"rtc.pli_throttle.high_quality", CONFIG_DURATION, AT(rtc.pli_throttle_high_us), RELOAD,
+		.init = "1s", .max = 60 * S, .help = "The same for the high layer."},
+	{"rtc.stun_servers", CONFIG_STR_LIST, AT(rtc.stun_servers), RELOAD,
+		.help = "STUN servers that clients are told about, as host:port."},
+	{"rtc.turn_servers", CONFIG_OBJECTS, AT(rtc.turn_servers), RELOAD, .object = &turn_object,
+		.help = "TURN servers that clients are told about."},
+	{"rtc.congestion_control.enabled", CONFIG_BOOL, AT(rtc.congestion_control), RELOAD,
+		.init = "true", .help = "Choose layers by the bandwidth that each subscriber has."},
+	{"rtc.congestion_control.allow_pause", CONFIG_BOOL, AT(rtc.allow_pause), RELOAD,
+		.init = "false",
+		.help = "Pause video altogether when not even the lowest layer fits."},
+	IGNORED("rtc.congestion_control.use_send_side_bwe",
+		"bandwidth is estimated in one way only"),
+	IGNORED("rtc.congestion_control.use_send_side_bwe_interceptor",
+		"bandwidth is estimated in one way only"),
+	IGNORED("rtc.congestion_control.send_side_bandwidth_estimation",
+		"bandwidth is estimated in one way only"),
+	IGNORED("rtc.congestion_control.min_channel_capacity", NO_TUNING),
+	IGNORED("rtc.congestion_control.probe_mode", NO_TUNING),
+	IGNORED("rtc.tcp_port", NO_TCP),
+	IGNORED("rtc.allow_tcp_fallback", NO_TCP),
+	IGNORED("rtc.port_range_start", "all media uses the ports of rtc.udp_port"),
+	IGNORED("rtc.port_range_end", "all media uses the ports of rtc.udp_port"),
+	IGNORED("rtc.advertise_internal_ip",
+		"addresses are chosen with rtc.node_ip, rtc.interfaces and rtc.ips"),
+	IGNORED("rtc.batch_io", "see net.batch_window_us"),
+	IGNORED("rtc.udp_batch_io", "see net.batch_window_us"),
+	IGNORED("rtc.tcp_batch_io", NO_TCP),
+	IGNORED("rtc.strict_acks", NO_TUNING),
+	IGNORED("rtc.reconnect_on_publication_error", NO_TUNING),
+	IGNORED("rtc.reconnect_on_subscription_error", NO_TUNING),
+	IGNORED("rtc.reconnect_on_data_channel_error", NO_TUNING),
+	IGNORED("rtc.data_channel_max_buffered_amount", "see limit.data_buffer_bytes"),
+	IGNORED("rtc.datachannel_slow_threshold", "see limit.data_buffer_bytes"),
+	IGNORED("rtc.datachannel_lossy_target_latency", "see limit.data_buffer_bytes"),
+	IGNORED("rtc.enable_rtp_stream_restart_detection", NO_TUNING),
+	IGNORED("rtc.forward_stats", NO_TUNING),
+
+	{"room.auto_create", CONFIG_BOOL, AT(room.auto_create), RELOAD, .init = "true",
+		.help = "Create a room when its first participant joins; otherwise only through "
+			"the API."},
+	{"room.max_participants", CONFIG_COUNT, AT(room.max_participants), RELOAD, .init = "0",
+		.max = 1000000,
+		.help = "Most participants in a room that sets no limit of its own. 0 = no limit."},
+	{"room.empty_timeout", CONFIG_DURATION, AT(room.empty_timeout_us), RELOAD, .init = "300",
+		.bare_us = S, .max = 365 * DAY,
+		.help = "How long a room stays that nobody has joined (seconds)."},
+	{"room.departure_timeout", CONFIG_DURATION, AT(room.departure_timeout_us), RELOAD,
+		.init = "20", .bare_us = S, .max = 365 * DAY,
+		.help = "How long a room stays after its last participant left (seconds)."},
+	{"room.enabled_codecs", CONFIG_OBJECTS, AT(room.enabled_codecs), RELOAD,
+		.object = &codec_object,
+		.init = "[{mime: audio/opus}, {mime: audio/red}, {mime: audio/PCMU}, {mime: "
+			"audio/PCMA}, {mime: video/VP8}, "
+			"{mime: video/H264}, {mime: video/VP9}, {mime: video/AV1}, {mime: "
+			"video/H265}, {mime: video/rtx}]",
+		.help = "Codecs that participants may publish."},
+	{"room.enable_remote_unmute", CONFIG_BOOL, AT(room.enable_remote_unmute), RELOAD,
+		.init = "false", .help = "Let the API unmute tracks, not only mute them."},
+	IGNORED("room.playout_delay", "clients choose their own playout delay"),
+	IGNORED("room.sync_streams", NO_TUNING),
+	IGNORED("room.create_room_enabled", "tokens say who may create rooms"),
+	IGNORED("room.create_room_timeout", NO_CLUSTER),
+	IGNORED("room.create_room_attempts", NO_CLUSTER),
+	IGNORED("room.room_configurations", "presets of rooms are not supported by this build yet"),
+	IGNORED("room.update_batch_target_size", NO_TUNING),
+	IGNORED("room.enable_full_room_in_webhooks",
+		"webhooks are not supported by this build yet"),
+
+	{"audio.active_level", CONFIG_COUNT, AT(audio.active_level), RELOAD, .init = "35",
+		.max = 127,
+		.help = "Quietest level that counts as speech, in -dBov: 0 is the loudest, 127 "
+			"silence."},
+	{"audio.min_percentile", CONFIG_COUNT, AT(audio.min_percentile), RELOAD, .init = "40",
+		.max = 100,
+		.help = "Share of an interval that must be speech for a participant to be a "
+			"speaker, in percent."},
+	{"audio.update_interval", CONFIG_DURATION, AT(audio.update_interval_us), RELOAD,
+		.init = "400", .bare_us = MS, .min = 50 * MS, .max = 60 * S,
+		.help = "How often clients are told who speaks (milliseconds)."},
+	{"audio.smooth_intervals", CONFIG_COUNT, AT(audio.smooth_intervals), RELOAD, .init = "2",
+		.max = 100,
+		.help = "Intervals over which levels are smoothed. 0 or 1 = not at all."},
+	IGNORED("audio.active_red_encoding", "RED is forwarded as published"),
+	IGNORED("audio.enable_loss_proxying", "loss is not reported on to publishers"),
+
+	{"video.dynacast_pause_delay", CONFIG_DURATION, AT(dynacast_pause_delay_us), RELOAD,
+		.init = "5s", .max = 600 * S,
+		.help = "How long a publisher goes on with a layer that nobody watches any more."},
+	IGNORED("video.stream_tracker", NO_TUNING),
+	IGNORED("video.stream_tracker_manager", NO_TUNING),
+	IGNORED("video.codec_regression_threshold",
+		"a track stays with the codecs it was published with"),
+
+	{"limit.num_tracks", CONFIG_COUNT, AT(limit.num_tracks),
+		.flags = ROW_RELOAD | ROW_UNLIMITED, .init = "0",
+		.help = "Tracks in and out from which on new participants are refused. 0 or -1 = "
+			"no limit."},
+	{"limit.bytes_per_sec", CONFIG_SIZE, AT(limit.bytes_per_sec),
+		.flags = ROW_RELOAD | ROW_UNLIMITED, .init = "0",
+		.help = "Bytes per second in and out from which on new participants are refused. 0 "
+			"or -1 = no limit."},
+	{"limit.subscription_limit_audio", CONFIG_COUNT, AT(limit.subscription_limit_audio), RELOAD,
+		.init = "0",
+		.help = "Most audio tracks a participant may be subscribed to. 0 = no limit."},
+	{"limit.subscription_limit_video", CONFIG_COUNT, AT(limit.subscription_limit_video), RELOAD,
+		.init = "0",
+		.help = "Most video tracks a participant may be subscribed to. 0 = no limit."},
+	{"limit.max_metadata_size", CONFIG_SIZE, AT(limit.max_metadata_bytes), RELOAD,
+		.init = "512KiB", .max = 16 * MIB,
+		.help = "Largest metadata of a room or a participant. 0 = no limit."},
+	{"limit.max_attributes_size", CONFIG_SIZE, AT(limit.max_attributes_bytes), RELOAD,
+		.init = "64KiB", .max = 16 * MIB,
+		.help = "Largest sum of a participant's attribute names and values. 0 = no limit."},
+	{"limit.max_room_name_length", CONFIG_COUNT, AT(limit.max_room_name_length), RELOAD,
+		.init = "256", .max = 4096, .help = "Longest room name, in bytes. 0 = no limit."},
+	{"limit.max_participant_identity_length", CONFIG_COUNT,
+		AT(limit.max_participant_identity_length), RELOAD, .init = "256", .max = 4096,
+		.help = "Longest participant identity, in bytes. 0 = no limit."},
+	{"limit.max_participant_name_length", CONFIG_COUNT, AT(limit.max_participant_name_length),
+		RELOAD, .init = "256", .max = 4096,
+		.help = "Longest participant name, in bytes. 0 = no limit."},
+	{"limit.signal_message_size_limit", CONFIG_SIZE, AT(limit.signal_message_bytes), RELOAD,
+		.init = "2MiB", .min = 64 * KIB, .max = 64 * MIB,
+		.help = "Largest signal message that a client may send."},
+	{"limit.max_api_request_body_size", CONFIG_SIZE, AT(limit.api_request_body_bytes), RELOAD,
+		.init = "10MiB", .min = KIB, .max = 64 * MIB,
+		.help = "Largest body of an API request."},
+	{"limit.signal_connections", CONFIG_COUNT, AT(limit.signal_connections), OURS,
+		.init = "10000", .min = 1, .max = 1000000,
+		.help = "Most signal WebSockets open at one time; more are refused with 503."},
+	{"limit.signal_out_queue_bytes", CONFIG_SIZE, AT(limit.signal_out_queue_bytes), OURS_RELOAD,
+		.init = "4MiB", .min = 64 * KIB, .max = GIB,
+		.help = "Bytes that may wait for a slow signal connection before it is closed."},
+	{"limit.sessions_per_worker", CONFIG_COUNT, AT(limit.sessions_per_worker), OURS,
+		.init = "2000", .min = 1, .max = 100000,
+		.help = "Most peer connections per media thread."},
+	{"limit.rooms_per_worker", CONFIG_COUNT, AT(limit.rooms_per_worker), OURS, .init = "5000",
+		.min = 1, .max = 1000000, .help = "Most rooms per media thread."},
+	{"limit.mailbox_messages", CONFIG_COUNT, AT(limit.mailbox_messages), OURS, .init = "4096",
+		.min = 64, .max = 1 << 20,
+		.help = "Messages that may wait between two threads before the sender is held "
+			"back."},
+	{"limit.tx_queue_packets", CONFIG_COUNT, AT(limit.tx_queue_packets), OURS, .init = "16384",
+		.min = 256, .max = 1 << 20,
+		.help = "Packets that may wait to be sent per media thread; more are dropped and "
+			"counted."},
+	{"limit.rx_pool_packets", CONFIG_COUNT, AT(limit.rx_pool_packets), OURS, .init = "1024",
+		.min = 64, .max = 1 << 20, .help = "Receive buffers per media thread."},
+	{"limit.data_buffer_bytes", CONFIG_SIZE, AT(limit.data_buffer_bytes), OURS_RELOAD,
+		.init = "2MiB", .min = 16 * KIB, .max = GIB,
+		.help = "Bytes that may wait in the DataChannels of a slow receiver before it "
+			"loses messages."},
+
+	{"net.batch_window_us", CONFIG_COUNT, AT(batch_window_us), OURS, .init = "0", .max = 1000,
+		.help = "Longest time, in microseconds, that a busy media thread lets packets "
+			"gather before it takes them: "
+			"less CPU for a little delay. 0 = it never waits."},
+
+	{"prometheus.port", CONFIG_PORT, AT(prometheus_port),
+		.help = "Not supported: /metrics is served on `port`. Accepted only with a user "
+			"name and a password, so that "
+			"figures meant for a closed port do not become public."},
+	{"prometheus.username", CONFIG_STR, AT(prometheus_username), RELOAD,
+		.help = "User name for GET /metrics (HTTP basic authentication). Empty = open."},
+	{"prometheus.password", CONFIG_SECRET, AT(prometheus_password), RELOAD,
+		.help = "Its password."},
+	{"prometheus_port", CONFIG_PORT, .alias_of = "prometheus.port",
+		.help = "Old name of prometheus.port."},
+
+	IGNORED("redis", NO_CLUSTER),
+	IGNORED("turn",
+		"the TURN server is not in this build yet; name others in rtc.turn_servers"),
+	IGNORED("webhook", "webhooks are not supported by this build yet"),
+	IGNORED("node_selector", NO_CLUSTER),
+	IGNORED("signal_relay", NO_CLUSTER),
+	IGNORED("psrpc", NO_CLUSTER),
+	{.path = "api", .type = CONFIG_IGNORED, .flags = ROW_NO_ENV, .help = NO_TUNING},
+	IGNORED("node_stats", NO_TUNING),
+	IGNORED("metric", NO_TUNING),
+	IGNORED("trace", "tracing is not supported by this build yet"),
+	IGNORED("debug_handler", "there are no debug pages"),
+	IGNORED("ingress", "ingress is not supported by this build yet"),
+	IGNORED("sip", "SIP is not supported by this build yet"),
+	IGNORED("agents", "agents are not supported by this build yet"),
+	IGNORED("enable_data_tracks", "data tracks are not supported by this build yet"),
+	IGNORED("enable_participant_data_blob", "data blobs are not supported by this build yet"),
+};
+const size_t config_rows_n = ARRAY_LEN(config_rows);
+
+_Static_assert(ARRAY_LEN(config_rows) <= CONFIG_ROWS_MAX, "CONFIG_ROWS_MAX is too small");
+
+const struct config_name config_names[] = {
+	{"key-file", NULL, "key_file"},
+	{"bind", NULL, "bind_addresses"},
+	{"node-ip", "NODE_IP", "rtc.node_ip"},
+	{"udp-port", "UDP_PORT", "rtc.udp_port"},
+	{"redis-host", "REDIS_HOST", "redis"},
+	{"redis-password", "REDIS_PASSWORD", "redis"},
+	{"turn-cert", NULL, "turn"},
+	{"turn-key", NULL, "turn"},
+};
+const size_t config_names_n = ARRAY_LEN(config_names);
+
+const struct config_row *config_row_find(const char *path)
+{
+	for (size_t i = 0; i < config_rows_n; i++) {
+		const struct config_row *row = &config_rows[i];
+		size_t n = strlen(row->path);
+		if (strncmp(row->path, path, n) != 0)
+			continue;
+		if (!path[n] || (path[n] == '.' && row->type == CONFIG_IGNORED))
+			return row;
+	}
+	return NULL;
+}
+
+bool config_is_section(const char *path)
+{
+	size_t n = strlen(path);
+	for (size_t i = 0; i < config_rows_n; i++)
+		if (strncmp(config_rows[i].path, path, n) == 0 && config_rows[i].path[n] == '.')
+			return true;
+	return false;
+}
+
+char *config_env_name(const char *path, char out[CONFIG_ENV_CAP])
+{
+	static const char prefix[] = "LIVEKIT_";
+	size_t n = sizeof prefix - 1;
+	memcpy(out, prefix, n);
+	for (; *path && n + 1 < CONFIG_ENV_CAP; path++)
+		out[n++] = *path == '.' ? '_' : (char)toupper((unsigned char)*path);
+	out[n] = 0;
+	return out;
+}

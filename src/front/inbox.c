@@ -1,0 +1,83 @@
+#include "front/front_internal.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { MAILBOX_DEFAULT = 16384 };
+
+/* One message from another thread: bytes to send, or a code to close with. */
+struct inbox_msg {
+	struct msg msg;
+	uint64_t conn;
+	uint16_t close_code;
+	size_t n;
+	uint8_t bytes[];
+};
+
+static void handle_send(void *receiver, struct msg *m)
+{
+	struct inbox_msg *in = CONTAINER_OF(m, struct inbox_msg, msg);
+	struct ws *ws = ws_find(receiver, in->conn);
+	if (ws)
+		ws_send(ws, slice_of(in->bytes, in->n));
+	xfree(in);
+}
+
+static void handle_close(void *receiver, struct msg *m)
+{
+	struct inbox_msg *in = CONTAINER_OF(m, struct inbox_msg, msg);
+	struct ws *ws = ws_find(receiver, in->conn);
+	if (ws)
+		ws_close(ws, in->close_code);
+	xfree(in);
+}
+
+static void drop(struct msg *m)
+{
+	xfree(CONTAINER_OF(m, struct inbox_msg, msg));
+}
+
+static const struct msg_kind kind_send = {.name = "front_send", .handle = handle_send, .drop = drop};
+static const struct msg_kind kind_close = {.name = "front_close", .handle = handle_close, .drop = drop};
+
+/* Any thread. */
+static void wake(void *arg)
+{
+	struct front *f = arg;
+	lws_cancel_service(f->ctx);
+}
+
+void inbox_init(struct front *f)
+{
+	mbox_init(&f->mbox, f->cfg->mailbox_messages ? f->cfg->mailbox_messages : MAILBOX_DEFAULT, wake, f);
+}
+
+/* Any thread. A message that finds no room takes its connection with it: a gap would confuse the client. */
+static void post(struct front *f, struct inbox_msg *m)
+{
+	uint32_t i = (uint32_t)m->conn, gen = (uint32_t)(m->conn >> 32);
+	if (mbox_post(&f->mbox, &m->msg) == 0)
+		return;
+	xfree(m);
+	if (i >= f->n_slots)
+		return;
+	__atomic_store_n(&f->slots[i].lost_gen, gen, __ATOMIC_RELAXED);
+	__atomic_store_n(&f->lost_any, 1, __ATOMIC_RELEASE);
+	lws_cancel_service(f->ctx);
+}
+
+void front_send(struct front *f, uint64_t conn, struct slice signal_response)
+{
+	struct inbox_msg *m = xmalloc(sizeof *m + signal_response.n);
+	*m = (struct inbox_msg){.msg = {.kind = &kind_send}, .conn = conn, .n = signal_response.n};
+	if (signal_response.n)
+		memcpy(m->bytes, signal_response.p, signal_response.n);
+	post(f, m);
+}
+
+void front_close(struct front *f, uint64_t conn, uint16_t ws_code)
+{
+	struct inbox_msg *m = xmalloc(sizeof *m);
+	*m = (struct inbox_msg){.msg = {.kind = &kind_close}, .conn = conn, .close_code = ws_code};
+	post(f, m);
+}

@@ -1,0 +1,39 @@
+/*
+ * ev: one epoll loop of one thread. Level-triggered; a handler reads what it wants and returns.
+ *
+ * Used by thread/worker; protocols never see it.
+ */
+#pragma once
+#include <stdint.h>
+#include "base/macros.h"
+
+struct ev {
+	int epoll_fd;
+};
+
+/* Embedded by whoever owns the descriptor. */
+struct ev_io {
+	int fd;
+	void (*ready)(void *arg, uint32_t epoll_events);
+	void *arg;
+};
+
+MUST_CHECK int ev_init(struct ev *ev);
+void ev_close(struct ev *ev);
+
+/* Watches io->fd for `epoll_events` (EPOLLIN…). `io` must stay until ev_del. 0 or -ERR_SYSTEM. */
+MUST_CHECK int ev_add(struct ev *ev, struct ev_io *io, uint32_t epoll_events);
+void ev_del(struct ev *ev, struct ev_io *io);
+
+/* A batch of ready descriptors. */
+enum { EV_BATCH = 64 };
+struct ev_ready {
+	int n;
+	struct {
+		struct ev_io *io;
+		uint32_t events;
+	} at[EV_BATCH];
+};
+
+/* Waits until something is ready or timeout_us has passed (rounded up to 1 ms; UINT64_MAX = for ever). */
+void ev_wait(struct ev *ev, uint64_t timeout_us, struct ev_ready *out);

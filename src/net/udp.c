@@ -1,0 +1,299 @@
+#include "net/udp.h"
+
+#include <errno.h>
+#include <netinet/udp.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/metric.h"
+
+/* Absent from older libc headers. */
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+enum {
+	RX_BATCH = 8,
+	RX_BUF = 65536,       /* one GRO message carries up to 64 KiB */
+	TX_BATCH = 64,        /* messages per sendmmsg */
+	GSO_MAX_SEGMENTS = 64, /* UDP_MAX_SEGMENTS of the kernel */
+	GSO_MAX_BYTES = 65000,
+};
+
+static int open_error(struct errbuf *eb, const struct addr *local, const char *what)
+{
+	char text[ADDR_TEXT_CAP];
+	int e = errno;
+	if (e == EADDRINUSE)
+		return err_set(eb, ERR_SYSTEM,
+			"UDP %s is in use by another program; stop it or choose another rtc.udp_port",
+			addr_format(local, text));
+	return err_set(eb, ERR_SYSTEM, "UDP %s: %s: %s", addr_format(local, text), what, strerror(e));
+}
+
+int udp_open(struct udp_sock *s, const struct addr *local, const struct udp_opts *o, struct errbuf *eb)
+{
+	static const int on = 1;
+	*s = (struct udp_sock){.fd = -1, .local = *local};
+	s->fd = socket(local->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->fd == -1)
+		return open_error(eb, local, "socket");
+	if (addr_is_v6(local))
+		(void)setsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+	if (o->reuse_port)
+		(void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+	if (o->rcvbuf_bytes)
+		(void)setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &o->rcvbuf_bytes, sizeof o->rcvbuf_bytes);
+	if (o->sndbuf_bytes)
+		(void)setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &o->sndbuf_bytes, sizeof o->sndbuf_bytes);
+	/* Without GRO (old kernel) each datagram comes alone: slower, not wrong. */
+	(void)setsockopt(s->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+	socklen_t len = sizeof s->local;
+	if (bind(s->fd, &local->sa, addr_len(local)) == -1 ||
+		getsockname(s->fd, &s->local.sa, &len) == -1) {
+		int err = open_error(eb, local, "bind");
+		udp_close(s);
+		return err;
+	}
+	return 0;
+}
+
+void udp_close(struct udp_sock *s)
+{
+	if (s->fd != -1)
+		close(s->fd);
+	s->fd = -1;
+}
+
+struct udp_rx {
+	struct mmsghdr msgs[RX_BATCH];
+	struct iovec iov[RX_BATCH];
+	struct addr from[RX_BATCH];
+	_Alignas(struct cmsghdr) uint8_t control[RX_BATCH][CMSG_SPACE(sizeof(int))];
+	uint8_t *bufs;
+};
+
+struct udp_rx *udp_rx_new(void)
+{
+	struct udp_rx *rx = XNEW(struct udp_rx);
+	rx->bufs = xmalloc((size_t)RX_BATCH * RX_BUF);
+	for (size_t i = 0; i < RX_BATCH; i++) {
+		rx->iov[i] = (struct iovec){rx->bufs + i * RX_BUF, RX_BUF};
+		rx->msgs[i].msg_hdr = (struct msghdr){.msg_iov = &rx->iov[i], .msg_iovlen = 1};
+	}
+	return rx;
+}
+
+void udp_rx_free(struct udp_rx *rx)
+{
+	if (!rx)
+		return;
+	xfree(rx->bufs);
+	xfree(rx);
+}
+
+/* Segment size of a GRO message; the whole length for a plain datagram. */
+static size_t segment_size(struct msghdr *h, size_t n)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		if (c->cmsg_level != IPPROTO_UDP || c->cmsg_type != UDP_GRO)
+			continue;
+		int size;
+		memcpy(&size, CMSG_DATA(c), sizeof size);
+		if (size > 0)
+			return (size_t)size;
+	}
+	return n ? n : 1;
+}
+
+bool udp_rx_batch(struct udp_rx *rx, struct udp_sock *s, void (*take)(void *arg, struct udp_dgram *d), void *arg)
+{
+	for (size_t i = 0; i < RX_BATCH; i++) {
+		struct msghdr *h = &rx->msgs[i].msg_hdr;
+		h->msg_name = &rx->from[i];
+		h->msg_namelen = sizeof rx->from[i];
+		h->msg_control = rx->control[i];
+		h->msg_controllen = sizeof rx->control[i];
+	}
+	int n = recvmmsg(s->fd, rx->msgs, RX_BATCH, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < n; i++) {
+		struct msghdr *h = &rx->msgs[i].msg_hdr;
+		uint8_t *p = rx->iov[i].iov_base;
+		size_t left = rx->msgs[i].msg_len;
+		if (h->msg_flags & MSG_TRUNC) {
+			metric_drop(DROP_RX_TRUNCATED);
+			continue;
+		}
+		size_t seg = segment_size(h, left);
+		metric_add(M_BYTES_IN, left);
+		while (left > 0) {
+			struct udp_dgram d = {p, MIN(seg, left), &rx->from[i]};
+			metric_inc(M_PACKETS_IN);
+			take(arg, &d);
+			p += d.n;
+			left -= d.n;
+		}
+	}
+	return n == RX_BATCH;
+}
+
+struct tx_msg {
+	struct udp_sock *sock;
+	struct addr to;
+	uint8_t *p;
+	size_t n, seg;
+	unsigned segments;
+	bool is_closed; /* its last segment is shorter: nothing may follow */
+};
+
+struct udp_tx {
+	uint8_t *arena;
+	size_t used, cap;
+	unsigned n_msgs;
+	bool no_gso;
+	udp_tx_sink sink;
+	void *sink_arg;
+	struct tx_msg msgs[TX_BATCH * 8];
+	struct mmsghdr hdrs[TX_BATCH];
+	struct iovec iov[TX_BATCH];
+	_Alignas(struct cmsghdr) uint8_t control[TX_BATCH][CMSG_SPACE(sizeof(uint16_t))];
+};
+
+struct udp_tx *udp_tx_new(size_t arena_bytes)
+{
+	struct udp_tx *tx = XNEW(struct udp_tx);
+	tx->arena = xmalloc(arena_bytes);
+	tx->cap = arena_bytes;
+	return tx;
+}
+
+void udp_tx_free(struct udp_tx *tx)
+{
+	if (!tx)
+		return;
+	xfree(tx->arena);
+	xfree(tx);
+}
+
+void udp_tx_set_sink(struct udp_tx *tx, udp_tx_sink sink, void *arg)
+{
+	tx->sink = sink;
+	tx->sink_arg = arg;
+}
+
+bool udp_tx_fits(const struct udp_tx *tx, size_t n)
+{
+	return n <= tx->cap - tx->used && tx->n_msgs < ARRAY_LEN(tx->msgs);
+}
+
+static bool joins(const struct tx_msg *m, const struct udp_sock *s, const struct addr *to, size_t n)
+{
+	return !m->is_closed && m->sock == s && n <= m->seg && m->segments < GSO_MAX_SEGMENTS &&
+	       m->n + n <= GSO_MAX_BYTES && addr_eq(&m->to, to);
+}
+
+uint8_t *udp_tx_add(struct udp_tx *tx, struct udp_sock *s, const struct addr *to, size_t n)
+{
+	if (!udp_tx_fits(tx, n))
+		return NULL;
+	uint8_t *p = tx->arena + tx->used;
+	tx->used += n;
+	struct tx_msg *last = tx->n_msgs ? &tx->msgs[tx->n_msgs - 1] : NULL;
+	if (last && !tx->no_gso && joins(last, s, to, n)) {
+		last->n += n;
+		last->segments++;
+		last->is_closed = n < last->seg;
+		return p;
+	}
+	tx->msgs[tx->n_msgs++] = (struct tx_msg){.sock = s, .to = *to, .p = p, .n = n, .seg = n, .segments = 1};
+	return p;
+}
+
+static void fill_hdr(struct udp_tx *tx, unsigned i, struct tx_msg *m)
+{
+	tx->iov[i] = (struct iovec){m->p, m->n};
+	struct msghdr *h = &tx->hdrs[i].msg_hdr;
+	*h = (struct msghdr){
+		.msg_name = &m->to.sa, .msg_namelen = addr_len(&m->to), .msg_iov = &tx->iov[i], .msg_iovlen = 1};
+	if (m->segments < 2)
+		return;
+	h->msg_control = tx->control[i];
+	h->msg_controllen = sizeof tx->control[i];
+	struct cmsghdr *c = CMSG_FIRSTHDR(h);
+	c->cmsg_level = IPPROTO_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+	uint16_t seg = (uint16_t)m->seg;
+	memcpy(CMSG_DATA(c), &seg, sizeof seg);
+}
+
+static void count_sent(const struct tx_msg *m)
+{
+	metric_add(M_PACKETS_OUT, m->segments);
+	metric_add(M_BYTES_OUT, m->n);
+}
+
+static void count_refused(const struct tx_msg *m)
+{
+	for (unsigned i = 0; i < m->segments; i++)
+		metric_drop(DROP_TX_SOCKET);
+}
+
+/* A device without GSO answers EIO: its segments go one by one, now and from then on. */
+static void send_singly(struct udp_tx *tx, const struct tx_msg *m)
+{
+	tx->no_gso = true;
+	for (size_t at = 0; at < m->n; at += m->seg) {
+		size_t n = MIN(m->seg, m->n - at);
+		if (sendto(m->sock->fd, m->p + at, n, MSG_DONTWAIT, &m->to.sa, addr_len(&m->to)) == -1)
+			metric_drop(DROP_TX_SOCKET);
+		else
+			metric_inc(M_PACKETS_OUT);
+	}
+}
+
+/* Sends messages [from, to) that share a socket. */
+static void send_run(struct udp_tx *tx, unsigned from, unsigned to)
+{
+	while (from < to) {
+		unsigned n = MIN(to - from, (unsigned)TX_BATCH);
+		for (unsigned i = 0; i < n; i++)
+			fill_hdr(tx, i, &tx->msgs[from + i]);
+		int sent = sendmmsg(tx->msgs[from].sock->fd, tx->hdrs, n, MSG_DONTWAIT);
+		if (sent > 0) {
+			for (int i = 0; i < sent; i++)
+				count_sent(&tx->msgs[from + (unsigned)i]);
+			from += (unsigned)sent;
+			continue;
+		}
+		/* The first message was refused; the others may still go. */
+		struct tx_msg *m = &tx->msgs[from++];
+		if (m->segments > 1 && (errno == EIO || errno == EINVAL))
+			send_singly(tx, m);
+		else
+			count_refused(m);
+	}
+}
+
+void udp_tx_flush(struct udp_tx *tx)
+{
+	if (tx->sink) {
+		for (unsigned i = 0; i < tx->n_msgs; i++) {
+			struct tx_msg *m = &tx->msgs[i];
+			count_sent(m);
+			tx->sink(tx->sink_arg, m->sock, &m->to, m->p, m->n, m->seg);
+		}
+	} else {
+		for (unsigned i = 0, end; i < tx->n_msgs; i = end) {
+			for (end = i + 1; end < tx->n_msgs && tx->msgs[end].sock == tx->msgs[i].sock; end++)
+				continue;
+			send_run(tx, i, end);
+		}
+	}
+	tx->n_msgs = 0;
+	tx->used = 0;
+}

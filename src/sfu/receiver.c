@@ -1,0 +1,393 @@
+#include "sfu/receiver.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hot.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "base/rng.h"
+#include "sfu/receiver_internal.h"
+#include "sfu/uptrack_internal.h"
+
+enum {
+	STREAMS_MAX = 64, /* SSRCs of one publisher: 16 tracks with RTX, or 10 of three layers */
+	TICK_US = 100 * 1000,
+	REPORT_US = 1000 * 1000,
+	NACK_BATCH = 100,
+};
+
+/* An SSRC that is known: to which layer it belongs, and whether it repeats. */
+struct in_stream {
+	uint32_t ssrc;
+	bool is_rtx;
+	struct uplayer *layer;
+};
+
+struct receiver {
+	struct session *session;
+	struct wheel *wheel;
+	struct timer timer;
+	uint32_t own_ssrc; /* sender of our feedback */
+	struct rtp_ext_ids ids;
+	struct list tracks;
+	struct in_stream streams[STREAMS_MAX];
+	unsigned n_streams;
+	unsigned last; /* index of the stream of the last packet */
+	bool has_twcc;
+	uint32_t twcc_media_ssrc;
+	uint64_t report_due_us, tick_due_us;
+	struct twcc_recv twcc;
+};
+
+/* ------------------------------------------------------------------ which stream */
+
+static struct in_stream *stream_find(struct receiver *r, uint32_t ssrc)
+{
+	if (LIKELY(r->last < r->n_streams && r->streams[r->last].ssrc == ssrc))
+		return &r->streams[r->last];
+	for (unsigned i = 0; i < r->n_streams; i++) {
+		if (r->streams[i].ssrc == ssrc) {
+			r->last = i;
+			return &r->streams[i];
+		}
+	}
+	return NULL;
+}
+
+static struct in_stream *stream_add(struct receiver *r, uint32_t ssrc, struct uplayer *l, bool is_rtx)
+{
+	if (!ssrc || r->n_streams == STREAMS_MAX)
+		return NULL;
+	struct in_stream *known = stream_find(r, ssrc);
+	if (known)
+		return known;
+	r->streams[r->n_streams] = (struct in_stream){ssrc, is_rtx, l};
+	return &r->streams[r->n_streams++];
+}
+
+static bool text_ext(const struct rtp_packet *pkt, uint8_t id, struct slice *text)
+{
+	return id && rtp_ext_text_read(rtp_ext_find(pkt, id), text);
+}
+
+static struct uptrack *track_by_mid(struct receiver *r, struct slice mid)
+{
+	list_for_each(node, &r->tracks) {
+		struct uptrack *u = list_entry(node, struct uptrack, node);
+		if (slice_eq_str(mid, u->mid))
+			return u;
+	}
+	return NULL;
+}
+
+static struct uplayer *layer_by_rid(struct uptrack *u, struct slice rid)
+{
+	for (uint8_t i = 0; i < u->n_layers; i++)
+		if (slice_eq_str(rid, u->layers[i].rid))
+			return &u->layers[i];
+	return NULL;
+}
+
+/* An SSRC that no description named introduces itself by mid, and rid or repaired-rid (RFC 9143 §15, RFC 8852). */
+static struct in_stream *stream_learn(struct receiver *r, const struct rtp_packet *pkt)
+{
+	struct slice mid, rid;
+	if (!text_ext(pkt, r->ids.id[RTP_EXT_MID], &mid))
+		return NULL;
+	struct uptrack *u = track_by_mid(r, mid);
+	if (!u)
+		return NULL;
+	bool is_rtx = u->rtx_payload_type && pkt->payload_type == u->rtx_payload_type;
+	uint8_t rid_id = r->ids.id[is_rtx ? RTP_EXT_REPAIRED_RID : RTP_EXT_RID];
+	struct uplayer *l = text_ext(pkt, rid_id, &rid)	    ? layer_by_rid(u, rid) :
+			    u->n_layers == 1		    ? &u->layers[0] :
+							      NULL;
+	if (!l)
+		return NULL;
+	struct in_stream *s = stream_add(r, pkt->ssrc, l, is_rtx);
+	if (s && is_rtx)
+		l->rtx_ssrc = pkt->ssrc;
+	else if (s)
+		l->ssrc = pkt->ssrc;
+	return s;
+}
+
+/* ------------------------------------------------------------------ timer */
+
+static void arm(struct receiver *r, uint64_t at_us)
+{
+	if (!r->timer.is_armed || at_us / 1000 + 1 < r->timer.at_ms)
+		wheel_set(r->wheel, &r->timer, at_us);
+}
+
+static uint64_t next_due(const struct receiver *r)
+{
+	uint64_t due = MIN(r->report_due_us, r->tick_due_us);
+	if (r->has_twcc)
+		due = MIN(due, twcc_recv_next_us(&r->twcc));
+	list_for_each(node, &r->tracks) {
+		const struct uptrack *u = list_entry(node, struct uptrack, node);
+		for (uint8_t i = 0; i < u->n_layers && u->has_nack; i++)
+			due = MIN(due, nack_gen_next_us(&u->layers[i].nack));
+	}
+	return due;
+}
+
+static void add_nacks(struct receiver *r, struct rtcp_writer *w, uint64_t now_us)
+{
+	uint16_t seqs[NACK_BATCH];
+	list_for_each(node, &r->tracks) {
+		struct uptrack *u = list_entry(node, struct uptrack, node);
+		for (uint8_t i = 0; i < u->n_layers && u->has_nack; i++) {
+			struct uplayer *l = &u->layers[i];
+			nack_gen_set_rtt(&l->nack, session_rtt_us(r->session));
+			size_t n = nack_gen_due(&l->nack, now_us, seqs, NACK_BATCH);
+			metric_add(M_NACK_OUT, n);
+			rtcp_add_nack(w, r->own_ssrc, l->ssrc, seqs, n);
+		}
+	}
+}
+
+static void add_reports(struct receiver *r, struct rtcp_writer *w, uint64_t now_us)
+{
+	struct rtcp_report_block blocks[RTCP_BLOCKS_MAX];
+	size_t n = 0;
+	r->report_due_us = now_us + REPORT_US;
+	list_for_each(node, &r->tracks) {
+		struct uptrack *u = list_entry(node, struct uptrack, node);
+		for (uint8_t i = 0; i < u->n_layers && n < RTCP_BLOCKS_MAX; i++)
+			n += recv_stats_report(&u->layers[i].stats, u->layers[i].ssrc, now_us, &blocks[n]);
+	}
+	if (n)
+		rtcp_add_rr(w, r->own_ssrc, blocks, n);
+}
+
+static void send_twcc(struct receiver *r, uint64_t now_us)
+{
+	uint8_t mem[SESSION_RTCP_MAX];
+	while (r->has_twcc && r->twcc.held > 0) {
+		struct rtcp_writer w = rtcp_writer(mem, sizeof mem);
+		if (twcc_feedback_build(&r->twcc, &w, r->own_ssrc, r->twcc_media_ssrc, now_us) != 0)
+			return;
+		session_tx_rtcp(r->session, rtcp_written(&w));
+	}
+}
+
+static void send_written(struct receiver *r, const struct rtcp_writer *w)
+{
+	struct slice compound = rtcp_written(w);
+	if (compound.n)
+		session_tx_rtcp(r->session, compound);
+}
+
+static void on_timer(void *arg, uint64_t now_us)
+{
+	struct receiver *r = arg;
+	uint8_t mem[SESSION_RTCP_MAX];
+	struct rtcp_writer w = rtcp_writer(mem, sizeof mem);
+	add_nacks(r, &w, now_us);
+	send_written(r, &w);
+	if (now_us >= r->report_due_us) {
+		w = rtcp_writer(mem, sizeof mem);
+		add_reports(r, &w, now_us);
+		send_written(r, &w);
+	}
+	if (r->has_twcc && twcc_recv_is_due(&r->twcc, now_us))
+		send_twcc(r, now_us);
+	if (now_us >= r->tick_due_us) {
+		r->tick_due_us = now_us + TICK_US;
+		list_for_each_safe(node, &r->tracks)
+			uptrack_tick(list_entry(node, struct uptrack, node), now_us);
+	}
+	if (!list_empty(&r->tracks))
+		wheel_set(r->wheel, &r->timer, MAX(next_due(r), now_us + 1));
+}
+
+/* ------------------------------------------------------------------ packets */
+
+static void forward(struct receiver *r, struct uplayer *l, const struct rtp_packet *rtp, uint64_t now_us)
+{
+	struct uptrack *u = l->track;
+	struct fwd_packet pkt = {
+		.rtp = rtp,
+		.layer = l,
+		.now_us = now_us,
+		.is_padding = rtp_is_padding_only(rtp),
+		.capture_time = rtp_ext_find(rtp, r->ids.id[RTP_EXT_ABS_CAPTURE_TIME]),
+		.orientation = rtp_ext_find(rtp, r->ids.id[RTP_EXT_VIDEO_ORIENTATION]),
+	};
+	if (pkt.is_padding) {
+		metric_drop(DROP_RTP_PADDING);
+	} else if (!rtp_codec_inspect(u->codec, &pkt.frame, rtp->payload)) {
+		metric_drop(DROP_RTP_MALFORMED);
+		return;
+	} else if (u->codec->descriptor == RTP_DESCRIPTOR_VP8) {
+		pkt.has_vp8 = vp8_desc_parse(&pkt.vp8, rtp->payload) == 0;
+		if (!pkt.has_vp8) {
+			metric_drop(DROP_RTP_MALFORMED);
+			return;
+		}
+	}
+	if (pkt.frame.width) {
+		u->info[l->index].width = pkt.frame.width;
+		u->info[l->index].height = pkt.frame.height;
+	}
+	fwd_push(u, &pkt);
+}
+
+static void rx_media(struct receiver *r, struct uplayer *l, const struct rtp_packet *pkt, uint64_t now_us)
+{
+	switch (recv_stats_push(&l->stats, pkt, now_us)) {
+	case RECV_NEWEST:
+	case RECV_LATE: break;
+	case RECV_DUPLICATE:
+	case RECV_STALE: metric_drop(DROP_RTP_DUPLICATE); return;
+	case RECV_RESTARTED:
+		nack_gen_reset(&l->nack);
+		pktbuf_clear(l->buf);
+		break;
+	}
+	if (l->track->has_nack) {
+		nack_gen_push(&l->nack, pkt->seq, now_us);
+		uint64_t due = nack_gen_next_us(&l->nack);
+		if (due != UINT64_MAX)
+			arm(r, due);
+	}
+	if (pktbuf_put(l->buf, pkt->seq, pkt->raw) == -ERR_EXISTS) {
+		metric_drop(DROP_RTP_DUPLICATE);
+		return;
+	}
+	uptrack_layer_packet(l, pkt->raw.n, now_us);
+	forward(r, l, pkt, now_us);
+}
+
+static void rx_repair(struct receiver *r, struct uplayer *l, uint8_t *p, size_t n, uint64_t now_us)
+{
+	struct rtp_packet pkt;
+	if (!l->ssrc || rtp_rtx_unwrap(&pkt, p, n, l->ssrc, l->track->payload_type) != 0) {
+		metric_drop(DROP_RTP_PADDING); /* bandwidth probes on the RTX stream carry nothing */
+		return;
+	}
+	nack_gen_push(&l->nack, pkt.seq, now_us);
+	if (pktbuf_put(l->buf, pkt.seq, pkt.raw) != 0) {
+		metric_drop(DROP_RTP_DUPLICATE);
+		return;
+	}
+	forward(r, l, &pkt, now_us);
+}
+
+static void note_twcc(struct receiver *r, const struct rtp_packet *pkt, uint64_t now_us)
+{
+	uint16_t seq;
+	if (!r->ids.id[RTP_EXT_TWCC] || !rtp_ext_twcc_read(rtp_ext_find(pkt, r->ids.id[RTP_EXT_TWCC]), &seq))
+		return;
+	r->has_twcc = true;
+	r->twcc_media_ssrc = pkt->ssrc;
+	twcc_recv_push(&r->twcc, seq, pkt->marker, now_us);
+	if (twcc_recv_is_due(&r->twcc, now_us))
+		send_twcc(r, now_us);
+	else
+		arm(r, twcc_recv_next_us(&r->twcc));
+}
+
+void receiver_rtp(struct receiver *r, uint8_t *p, size_t n, uint64_t now_us)
+{
+	struct rtp_packet pkt;
+	if (rtp_parse(&pkt, slice_of(p, n)) != 0) {
+		metric_drop(DROP_RTP_MALFORMED);
+		return;
+	}
+	note_twcc(r, &pkt, now_us);
+	struct in_stream *s = stream_find(r, pkt.ssrc);
+	if (UNLIKELY(!s))
+		s = stream_learn(r, &pkt);
+	if (UNLIKELY(!s)) {
+		metric_drop(DROP_RTP_UNKNOWN_SSRC);
+		return;
+	}
+	struct uplayer *l = s->layer;
+	if (s->is_rtx)
+		rx_repair(r, l, p, n, now_us);
+	else if (pkt.payload_type == l->track->payload_type)
+		rx_media(r, l, &pkt, now_us);
+	else
+		metric_drop(DROP_RTP_PAYLOAD_TYPE);
+}
+
+void receiver_rtcp(struct receiver *r, const struct rtcp_packet *pkt, uint64_t now_us)
+{
+	struct rtcp_sr sr;
+	if (rtcp_kind(pkt) != RTCP_SR || rtcp_sr_parse(&sr, pkt) != 0)
+		return;
+	struct in_stream *s = stream_find(r, sr.ssrc);
+	if (!s || s->is_rtx)
+		return;
+	struct uplayer *l = s->layer;
+	recv_stats_sr(&l->stats, sr.ntp, now_us);
+	l->has_sr = true;
+	l->sr_ntp = sr.ntp;
+	l->sr_rtp = sr.rtp_timestamp;
+	l->sr_at_us = now_us;
+}
+
+void receiver_send_pli(struct receiver *r, uint32_t media_ssrc)
+{
+	uint8_t mem[16];
+	struct rtcp_writer w = rtcp_writer(mem, sizeof mem);
+	rtcp_add_pli(&w, r->own_ssrc, media_ssrc);
+	send_written(r, &w);
+}
+
+/* ------------------------------------------------------------------ life */
+
+struct receiver *receiver_new(struct session *s, struct wheel *wheel)
+{
+	struct receiver *r = XNEW(struct receiver);
+	r->session = s;
+	r->wheel = wheel;
+	r->own_ssrc = rng_u32() | 1;
+	list_init(&r->tracks);
+	timer_init(&r->timer, on_timer, r);
+	twcc_recv_init(&r->twcc);
+	return r;
+}
+
+void receiver_free(struct receiver *r)
+{
+	if (!r)
+		return;
+	wheel_del(r->wheel, &r->timer);
+	xfree(r);
+}
+
+void receiver_set_ext_ids(struct receiver *r, const struct rtp_ext_ids *ids)
+{
+	r->ids = *ids;
+}
+
+const struct rtp_ext_ids *receiver_ext_ids(const struct receiver *r)
+{
+	return &r->ids;
+}
+
+void receiver_attach(struct receiver *r, struct uptrack *u)
+{
+	list_push(&r->tracks, &u->node);
+	for (uint8_t i = 0; i < u->n_layers; i++) {
+		(void)stream_add(r, u->layers[i].ssrc, &u->layers[i], false);
+		(void)stream_add(r, u->layers[i].rtx_ssrc, &u->layers[i], true);
+	}
+	arm(r, r->wheel->now_ms * 1000 + TICK_US);
+}
+
+void receiver_detach(struct receiver *r, struct uptrack *u)
+{
+	list_del(&u->node);
+	for (unsigned i = 0; i < r->n_streams;) {
+		if (r->streams[i].layer->track == u)
+			r->streams[i] = r->streams[--r->n_streams];
+		else
+			i++;
+	}
+}

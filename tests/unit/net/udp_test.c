@@ -1,0 +1,122 @@
+#include "cm.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "base/metric.h"
+#include "net/udp.h"
+
+struct taken {
+	size_t n, bytes;
+	uint8_t sizes_ok, order_ok;
+};
+
+static void take(void *arg, struct udp_dgram *d)
+{
+	struct taken *t = arg;
+	t->order_ok &= d->p[0] == (uint8_t)t->n;
+	t->sizes_ok &= d->n == (t->n % 10 == 9 ? 300 : 1200);
+	t->n++;
+	t->bytes += d->n;
+}
+
+static struct udp_sock open_loopback(void)
+{
+	struct udp_sock s;
+	struct addr a;
+	struct errbuf eb;
+	assert_int_equal(addr_parse_ip(&a, slice_str("127.0.0.1"), 0), 0);
+	struct udp_opts o = {.rcvbuf_bytes = 1 << 20};
+	assert_int_equal(udp_open(&s, &a, &o, &eb), 0);
+	return s;
+}
+
+/* Runs of equal datagrams with a short one at the end of each, as video frames are: out with GSO, in with GRO. */
+static void batches_keep_order_and_sizes(void **st)
+{
+	(void)st;
+	struct udp_sock a = open_loopback(), b = open_loopback();
+	struct udp_tx *tx = udp_tx_new(1 << 20);
+	struct udp_rx *rx = udp_rx_new();
+	for (unsigned i = 0; i < 100; i++) {
+		size_t n = i % 10 == 9 ? 300 : 1200;
+		uint8_t *p = udp_tx_add(tx, &a, &b.local, n);
+		assert_non_null(p);
+		memset(p, (int)i, n);
+	}
+	udp_tx_flush(tx);
+	struct taken t = {.sizes_ok = 1, .order_ok = 1};
+	while (t.n < 100) {
+		struct pollfd pfd = {.fd = b.fd, .events = POLLIN};
+		assert_int_equal(poll(&pfd, 1, 2000), 1);
+		udp_rx_batch(rx, &b, take, &t);
+	}
+	assert_int_equal(t.n, 100);
+	assert_true(t.sizes_ok);
+	assert_true(t.order_ok);
+	udp_rx_free(rx);
+	udp_tx_free(tx);
+	udp_close(&a);
+	udp_close(&b);
+}
+
+struct runs {
+	size_t n;
+	size_t segments[8];
+};
+
+static void note(void *arg, struct udp_sock *s, const struct addr *to, const uint8_t *p, size_t n, size_t seg)
+{
+	struct runs *r = arg;
+	(void)s, (void)to, (void)p;
+	r->segments[r->n++] = (n + seg - 1) / seg;
+}
+
+static void only_like_neighbours_share_a_message(void **st)
+{
+	(void)st;
+	struct udp_sock s = {.fd = -1};
+	struct addr x, y;
+	assert_int_equal(addr_parse_ip(&x, slice_str("192.0.2.1"), 1), 0);
+	assert_int_equal(addr_parse_ip(&y, slice_str("192.0.2.1"), 2), 0);
+	struct udp_tx *tx = udp_tx_new(10000);
+	struct runs r = {0};
+	udp_tx_set_sink(tx, note, &r);
+	assert_non_null(udp_tx_add(tx, &s, &x, 1000));
+	assert_non_null(udp_tx_add(tx, &s, &x, 1000));
+	assert_non_null(udp_tx_add(tx, &s, &x, 400));  /* shorter: closes the run */
+	assert_non_null(udp_tx_add(tx, &s, &x, 400));
+	assert_non_null(udp_tx_add(tx, &s, &x, 1000)); /* longer: a new one */
+	assert_non_null(udp_tx_add(tx, &s, &y, 1000)); /* other destination */
+	assert_null(udp_tx_add(tx, &s, &y, 9000));
+	udp_tx_flush(tx);
+	assert_int_equal(r.n, 4);
+	const size_t want[] = {3, 1, 1, 1};
+	assert_memory_equal(r.segments, want, sizeof want);
+	assert_true(udp_tx_fits(tx, 10000));
+	udp_tx_free(tx);
+}
+
+static void busy_port_is_named(void **st)
+{
+	(void)st;
+	struct udp_sock a = open_loopback(), b;
+	struct errbuf eb;
+	struct udp_opts o = {0};
+	assert_int_equal(udp_open(&b, &a.local, &o, &eb), -ERR_SYSTEM);
+	char text[ADDR_TEXT_CAP];
+	assert_non_null(strstr(eb.text, addr_format(&a.local, text)));
+	assert_non_null(strstr(eb.text, "in use"));
+	udp_close(&a);
+}
+
+int main(void)
+{
+	metric_thread_init();
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(batches_keep_order_and_sizes),
+		cmocka_unit_test(only_like_neighbours_share_a_message),
+		cmocka_unit_test(busy_port_is_named),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
