@@ -94,7 +94,8 @@ static bool is_name(struct slice w)
 		uint8_t low = w.p[i] | 0x20;
 		bool is_letter = low >= 'a' && low <= 'z';
 		has_letter |= is_letter;
-		if (!is_letter && !(w.p[i] >= '0' && w.p[i] <= '9') && w.p[i] != '-' && w.p[i] != '.')
+		if (!is_letter && !(w.p[i] >= '0' && w.p[i] <= '9') && w.p[i] != '-' &&
+			w.p[i] != '.')
 			return false;
 	}
 	return has_letter;

@@ -18,7 +18,8 @@ uint32_t link_dice(struct link *l, uint32_t n)
 }
 
 void link_init(struct link *l, uint64_t seed,
-	void (*deliver)(void *arg, int end, const struct addr *from, const struct addr *to, struct slice data),
+	void (*deliver)(void *arg, int end, const struct addr *from, const struct addr *to,
+		struct slice data),
 	void *arg)
 {
 	*l = (struct link){.rng = seed, .deliver = deliver, .arg = arg};
@@ -89,13 +90,15 @@ static void enqueue(struct link *l, int to_end, const struct addr *from, const s
 	*at = p;
 }
 
-void link_send(struct link *l, int end, const struct addr *from, const struct addr *to, struct slice data)
+void link_send(
+	struct link *l, int end, const struct addr *from, const struct addr *to, struct slice data)
 {
 	struct link_dir *d = &l->dir[end];
 	struct addr src = from ? *from : (struct addr){0}, dst = to ? *to : (struct addr){0};
 	d->n_sent++;
 	nat_out(&l->nat[end], &src, &dst);
-	if (d->is_down || is_blocked(l, &src) || is_blocked(l, &dst) || link_dice(l, 1000) < d->loss_pm) {
+	if (d->is_down || is_blocked(l, &src) || is_blocked(l, &dst) ||
+		link_dice(l, 1000) < d->loss_pm) {
 		d->n_lost++;
 		return;
 	}

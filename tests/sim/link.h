@@ -41,18 +41,21 @@ struct link {
 	struct addr blocked[LINK_BLOCKED_MAX];
 	size_t n_blocked;
 	struct link_packet *queue;     /* by time of arrival */
-	void (*deliver)(void *arg, int end, const struct addr *from, const struct addr *to, struct slice data);
+	void (*deliver)(void *arg, int end, const struct addr *from, const struct addr *to,
+		struct slice data);
 	void *arg;
 };
 
 /* `deliver` gets a copy of exactly the packet's size, so that the address sanitizer sees a read past its end. */
 void link_init(struct link *l, uint64_t seed,
-	void (*deliver)(void *arg, int end, const struct addr *from, const struct addr *to, struct slice data),
+	void (*deliver)(void *arg, int end, const struct addr *from, const struct addr *to,
+		struct slice data),
 	void *arg);
 void link_free(struct link *l);
 
 /* End `end` sends now. */
-void link_send(struct link *l, int end, const struct addr *from, const struct addr *to, struct slice data);
+void link_send(
+	struct link *l, int end, const struct addr *from, const struct addr *to, struct slice data);
 
 /* All packets from or to this IP are lost from now on. */
 void link_block(struct link *l, const struct addr *ip);

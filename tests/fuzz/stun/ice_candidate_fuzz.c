@@ -13,8 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		return 0;
 	buf_init(&line, n + 1000);
 	ice_candidate_format(&c, &line);
-	if (ice_candidate_parse(&back, buf_slice(&line)) || !addr_eq(&c.addr, &back.addr) || c.type != back.type ||
-		c.priority != back.priority || !slice_eq(c.ufrag, back.ufrag) || !addr_port(&c.addr))
+	if (ice_candidate_parse(&back, buf_slice(&line)) || !addr_eq(&c.addr, &back.addr) ||
+		c.type != back.type || c.priority != back.priority ||
+		!slice_eq(c.ufrag, back.ufrag) || !addr_port(&c.addr))
 		abort();
 	buf_free(&line);
 	return 0;

@@ -98,7 +98,8 @@ static void ask(struct world *w, uint8_t dice, uint8_t what)
 	stun_begin(&out, mem, sizeof mem, STUN_BINDING, STUN_REQUEST, tid);
 	stun_put(&out, STUN_ATTR_USERNAME, username, n + 5);
 	stun_put_u32(&out, STUN_ATTR_PRIORITY, what & 1 ? 1 : 1000u + what);
-	stun_put_u64(&out, what & 2 ? STUN_ATTR_ICE_CONTROLLED : STUN_ATTR_ICE_CONTROLLING, what & 4 ? 1 : 99);
+	stun_put_u64(&out, what & 2 ? STUN_ATTR_ICE_CONTROLLED : STUN_ATTR_ICE_CONTROLLING,
+		what & 4 ? 1 : 99);
 	if (what & 8)
 		stun_put(&out, STUN_ATTR_USE_CANDIDATE, NULL, 0);
 	if (stun_seal(&out, what & 64 ? NULL : &w->ours, &d) == 0)
@@ -112,7 +113,8 @@ static void answer(struct world *w, uint8_t which, uint8_t what)
 	struct slice d;
 	const struct pending *slot = &w->pending[which % PENDING_MAX];
 	struct addr to = what & 4 ? address(what) : slot->to;
-	stun_begin(&out, mem, sizeof mem, STUN_BINDING, what & 1 ? STUN_ERROR : STUN_SUCCESS, slot->tid);
+	stun_begin(&out, mem, sizeof mem, STUN_BINDING, what & 1 ? STUN_ERROR : STUN_SUCCESS,
+		slot->tid);
 	if (what & 1)
 		stun_put_error(&out, what & 2 ? 487 : 400, "");
 	if (slot->to.sa.sa_family && stun_seal(&out, what & 64 ? NULL : &w->theirs, &d) == 0)
@@ -150,7 +152,10 @@ static void step(struct world *w, uint8_t op, uint8_t arg)
 	case 4: answer(w, (uint8_t)(w->n_sent - 1), arg & 64 ? arg : 0); break;
 	case 5: answer(w, (uint8_t)(w->n_sent - 1 - arg % PENDING_MAX), op); break;
 	case 6: tell_candidate(w, arg); break;
-	case 7: ignore(ice_set_remote(w->ice, slice_str("peer"), slice_str("peer-password-22-chars"), w->now_us)); break;
+	case 7:
+		ignore(ice_set_remote(
+			w->ice, slice_str("peer"), slice_str("peer-password-22-chars"), w->now_us));
+		break;
 	case 8:
 		w->ufrag[3] = (char)('a' + ++w->n_restarts % 26);
 		ignore(ice_restart(w->ice, w->ufrag, "our--password-22-chars", w->now_us));

@@ -18,7 +18,8 @@ static void ignore(int err)
 	(void)err;
 }
 
-static void put_slice(struct stun_writer *w, const struct stun_msg *m, enum stun_attr attr, struct slice s)
+static void put_slice(
+	struct stun_writer *w, const struct stun_msg *m, enum stun_attr attr, struct slice s)
 {
 	if (stun_has(m, attr))
 		stun_put(w, attr, s.p, s.n);

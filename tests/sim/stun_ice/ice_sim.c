@@ -69,7 +69,8 @@ static void on_selected(void *arg, unsigned local, const struct addr *remote)
 
 static const struct ice_ops ops = {.send = on_send, .state = on_state, .selected = on_selected};
 
-static void deliver(void *arg, int end, const struct addr *from, const struct addr *to, struct slice data)
+static void deliver(
+	void *arg, int end, const struct addr *from, const struct addr *to, struct slice data)
 {
 	struct sim *sim = arg;
 	struct peer *p = &sim->peer[end];
@@ -92,7 +93,8 @@ static void new_credentials(struct peer *p)
 }
 
 /* Peer 0 controls and has 10.0.0.x, peer 1 has 10.1.0.x; a second path each is a worse one. */
-static void begin_with(struct sim *sim, uint64_t seed, size_t n_paths, const struct ice_cfg changes[2])
+static void begin_with(
+	struct sim *sim, uint64_t seed, size_t n_paths, const struct ice_cfg changes[2])
 {
 	*sim = (struct sim){0};
 	link_init(&sim->link, seed, deliver, sim);
@@ -194,7 +196,8 @@ static void run(struct sim *sim, uint64_t for_us)
 static void assert_both(const struct sim *sim, enum ice_state state)
 {
 	for (int e = 0; e < 2; e++)
-		assert_string_equal(ice_state_name(ice_state(sim->peer[e].ice)), ice_state_name(state));
+		assert_string_equal(
+			ice_state_name(ice_state(sim->peer[e].ice)), ice_state_name(state));
 }
 
 /* Without a NAT: each sends to where the other sends from. */
@@ -240,8 +243,10 @@ static void connects_over_bad_links(void **st)
 		struct sim sim;
 		begin(&sim, seed, 1 + seed % 2);
 		for (int e = 0; e < 2; e++)
-			sim.link.dir[e] = (struct link_dir){
-				.loss_pm = 300, .dup_pm = 100, .delay_us = 10 * MS, .jitter_us = 80 * MS};
+			sim.link.dir[e] = (struct link_dir){.loss_pm = 300,
+				.dup_pm = 100,
+				.delay_us = 10 * MS,
+				.jitter_us = 80 * MS};
 		tell_all(&sim);
 		run(&sim, 15 * S);
 		assert_both(&sim, ICE_CONNECTED);
@@ -282,7 +287,8 @@ static void resolves_role_conflicts(void **st)
 		run(&sim, 15 * S);
 		assert_both(&sim, ICE_CONNECTED);
 		assert_same_pair(&sim);
-		assert_int_not_equal(ice_is_controlling(sim.peer[0].ice), ice_is_controlling(sim.peer[1].ice));
+		assert_int_not_equal(
+			ice_is_controlling(sim.peer[0].ice), ice_is_controlling(sim.peer[1].ice));
 		end(&sim);
 	}
 }
@@ -358,7 +364,8 @@ static void follows_a_nat_that_rebinds(void **st)
 			link_nat_rebind(&sim.link, e);
 			run(&sim, 8 * S);
 			assert_both(&sim, ICE_CONNECTED);
-			assert_int_equal(addr_port(&sim.peer[!e].selected), (uint16_t)(15000 + 777 * i));
+			assert_int_equal(
+				addr_port(&sim.peer[!e].selected), (uint16_t)(15000 + 777 * i));
 			assert_in_range(sim.peer[!e].selected_us - at, 0, 5 * S);
 		}
 		for (int k = 0; k < 2; k++)
@@ -595,11 +602,14 @@ static void attack(struct sim *sim, struct slice seen)
 	hmac_sha1_init(&key, "not the password at all", 23);
 
 	stun_begin(&w, mem, sizeof mem, STUN_BINDING,
-		link_dice(&sim->link, 3) ? STUN_REQUEST : link_dice(&sim->link, 2) ? STUN_SUCCESS : STUN_ERROR,
+		link_dice(&sim->link, 3)   ? STUN_REQUEST
+		: link_dice(&sim->link, 2) ? STUN_SUCCESS
+					   : STUN_ERROR,
 		seen.n && link_dice(&sim->link, 2) ? seen.p + STUN_TID_AT : tid);
 	stun_put(&w, STUN_ATTR_USERNAME, username, strlen(username));
 	stun_put_u32(&w, STUN_ATTR_PRIORITY, 0x7ffffffe);
-	stun_put_u64(&w, link_dice(&sim->link, 2) ? STUN_ATTR_ICE_CONTROLLED : STUN_ATTR_ICE_CONTROLLING,
+	stun_put_u64(&w,
+		link_dice(&sim->link, 2) ? STUN_ATTR_ICE_CONTROLLED : STUN_ATTR_ICE_CONTROLLING,
 		link_dice(&sim->link, 2) ? UINT64_MAX : 0);
 	if (link_dice(&sim->link, 2))
 		stun_put(&w, STUN_ATTR_USE_CANDIDATE, NULL, 0);
@@ -614,7 +624,8 @@ static void attack(struct sim *sim, struct slice seen)
 	/* An authentic answer from elsewhere, too late, or sent back to its sender. */
 	if (seen.n && !stun_parse(&m, seen) && m.class == STUN_SUCCESS)
 		for (int k = 0; k < 2; k++)
-			assert_int_not_equal(ice_rx(sim->peer[k].ice, 0, &stranger, &m, sim->link.now_us), 0);
+			assert_int_not_equal(
+				ice_rx(sim->peer[k].ice, 0, &stranger, &m, sim->link.now_us), 0);
 	assert_int_equal(victim->n_sent, n_sent);
 }
 
@@ -664,7 +675,8 @@ static void deliver_and_steal(void *arg, int to, const struct addr *from, const 
 	struct slice data)
 {
 	struct stun_msg m;
-	if (to == 1 && !stun_parse(&m, data) && m.class == STUN_REQUEST && stun_has(&m, STUN_ATTR_USE_CANDIDATE)) {
+	if (to == 1 && !stun_parse(&m, data) && m.class == STUN_REQUEST &&
+		stun_has(&m, STUN_ATTR_USE_CANDIDATE)) {
 		stolen_len = MIN(data.n, sizeof stolen);
 		memcpy(stolen, data.p, stolen_len);
 	}

@@ -113,7 +113,8 @@ static inline void fixture_begin(struct fixture *f, bool is_controlling)
 
 static inline void fixture_set_remote(struct fixture *f)
 {
-	assert_int_equal(ice_set_remote(f->ice, slice_str(THEIR_UFRAG), slice_str(THEIR_PWD), f->now_us), 0);
+	assert_int_equal(
+		ice_set_remote(f->ice, slice_str(THEIR_UFRAG), slice_str(THEIR_PWD), f->now_us), 0);
 }
 
 static inline int fixture_add(struct fixture *f, const char *line)
@@ -133,7 +134,8 @@ static inline void fixture_wait(struct fixture *f, uint64_t us)
 	f->now_us = until;
 }
 
-static inline int fixture_rx(struct fixture *f, unsigned local, const struct addr *from, struct slice d)
+static inline int fixture_rx(
+	struct fixture *f, unsigned local, const struct addr *from, struct slice d)
 {
 	struct stun_msg m;
 	uint8_t *exact = xmemdup(d.p, d.n);
@@ -143,7 +145,8 @@ static inline int fixture_rx(struct fixture *f, unsigned local, const struct add
 	return err;
 }
 
-static inline int fixture_ask(struct fixture *f, unsigned local, const struct addr *from, struct ask q)
+static inline int fixture_ask(
+	struct fixture *f, unsigned local, const struct addr *from, struct ask q)
 {
 	uint8_t mem[400], tid[STUN_TID_LEN] = "ask";
 	struct stun_writer w;
@@ -156,9 +159,11 @@ static inline int fixture_ask(struct fixture *f, unsigned local, const struct ad
 	stun_begin(&w, mem, sizeof mem, STUN_BINDING, STUN_REQUEST, tid);
 	stun_put(&w, STUN_ATTR_USERNAME, username, strlen(username));
 	if (!q.without_priority)
-		stun_put_u32(&w, STUN_ATTR_PRIORITY, q.priority ? q.priority : ice_priority(ICE_PRFLX, 9));
+		stun_put_u32(&w, STUN_ATTR_PRIORITY,
+			q.priority ? q.priority : ice_priority(ICE_PRFLX, 9));
 	if (!q.without_role)
-		stun_put_u64(&w, q.is_controlling ? STUN_ATTR_ICE_CONTROLLING : STUN_ATTR_ICE_CONTROLLED,
+		stun_put_u64(&w,
+			q.is_controlling ? STUN_ATTR_ICE_CONTROLLING : STUN_ATTR_ICE_CONTROLLED,
 			q.tie_breaker);
 	if (q.use_candidate)
 		stun_put(&w, STUN_ATTR_USE_CANDIDATE, NULL, 0);
@@ -183,7 +188,8 @@ static inline int fixture_answer(struct fixture *f, const struct sent *s, unsign
 	struct slice d;
 	struct hmac_sha1 key;
 	hmac_sha1_init(&key, THEIR_PWD, strlen(THEIR_PWD));
-	stun_begin(&w, mem, sizeof mem, STUN_BINDING, error ? STUN_ERROR : STUN_SUCCESS, s->data + STUN_TID_AT);
+	stun_begin(&w, mem, sizeof mem, STUN_BINDING, error ? STUN_ERROR : STUN_SUCCESS,
+		s->data + STUN_TID_AT);
 	struct addr mapped = at("10.0.0.1", 7000);
 	if (error)
 		stun_put_error(&w, error, "no");

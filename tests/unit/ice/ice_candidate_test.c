@@ -7,18 +7,23 @@ static void browsers_lines_are_read(void **st)
 		enum ice_candidate_type type;
 		uint32_t priority;
 	} rows[] = {
-		{"candidate:3885250869 1 udp 2122260223 192.168.1.5 51342 typ host generation 0 ufrag EsAw network-id 1",
+		{"candidate:3885250869 1 udp 2122260223 192.168.1.5 51342 typ host generation 0 "
+		 "ufrag EsAw network-id 1",
 			"192.168.1.5:51342", "3885250869", NULL, "EsAw", ICE_HOST, 2122260223},
-		{"a=candidate:1853887674 1 UDP 1686052607 203.0.113.5 40678 typ srflx raddr 0.0.0.0 rport 0 generation 0\r\n",
-			"203.0.113.5:40678", "1853887674", "0.0.0.0:0", NULL, ICE_SRFLX, 1686052607},
-		{"candidate:842163049 1 udp 41885439 198.51.100.9 3478 typ relay raddr 203.0.113.5 rport 40678",
-			"198.51.100.9:3478", "842163049", "203.0.113.5:40678", NULL, ICE_RELAY, 41885439},
+		{"a=candidate:1853887674 1 UDP 1686052607 203.0.113.5 40678 typ srflx raddr "
+		 "0.0.0.0 rport 0 generation 0\r\n",
+			"203.0.113.5:40678", "1853887674", "0.0.0.0:0", NULL, ICE_SRFLX,
+			1686052607},
+		{"candidate:842163049 1 udp 41885439 198.51.100.9 3478 typ relay raddr 203.0.113.5 "
+		 "rport 40678",
+			"198.51.100.9:3478", "842163049", "203.0.113.5:40678", NULL, ICE_RELAY,
+			41885439},
 		{"candidate:0 1 UDP 2122187007 2001:db8:0:1::77 9999 typ host",
 			"[2001:db8:0:1::77]:9999", "0", NULL, NULL, ICE_HOST, 2122187007},
 		{"candidate:a/+b 1 udp 1 10.0.0.9 1 typ prflx raddr x.local rport 9 x y ufrag",
 			"10.0.0.9:1", "a/+b", NULL, NULL, ICE_PRFLX, 1},
-		{"candidate:1 1 udp 7 ::ffff:10.0.0.9 5 typ host",
-			"10.0.0.9:5", "1", NULL, NULL, ICE_HOST, 7},
+		{"candidate:1 1 udp 7 ::ffff:10.0.0.9 5 typ host", "10.0.0.9:5", "1", NULL, NULL,
+			ICE_HOST, 7},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct ice_candidate c;

@@ -11,7 +11,8 @@ static void requests_are_answered_before_anything_is_signalled(void **st)
 		struct hmac_sha1 key;
 		struct addr from = at(ips[i], 4000);
 		fixture_begin(&f, false);
-		assert_int_equal(fixture_ask(&f, i * 2, &from, (struct ask){.is_controlling = true}), 0);
+		assert_int_equal(
+			fixture_ask(&f, i * 2, &from, (struct ask){.is_controlling = true}), 0);
 		assert_int_equal(f.n_sent, 1);
 		const struct sent *s = fixture_sent(&f, 1, &m);
 		assert_int_equal(m.class, STUN_SUCCESS);
@@ -64,10 +65,12 @@ static void broken_requests_of_the_peer_get_an_error(void **st)
 	struct stun_msg m;
 	struct addr from = at("192.0.2.10", 4000);
 	fixture_begin(&f, false);
-	assert_int_equal(fixture_ask(&f, 0, &from, (struct ask){.without_priority = true}), -ERR_MALFORMED);
+	assert_int_equal(
+		fixture_ask(&f, 0, &from, (struct ask){.without_priority = true}), -ERR_MALFORMED);
 	fixture_sent(&f, 1, &m);
 	assert_int_equal(m.error_code, 400);
-	assert_int_equal(fixture_ask(&f, 0, &from, (struct ask){.priority = UINT32_MAX}), -ERR_MALFORMED);
+	assert_int_equal(
+		fixture_ask(&f, 0, &from, (struct ask){.priority = UINT32_MAX}), -ERR_MALFORMED);
 
 	uint8_t mem[200];
 	struct stun_writer w;
@@ -130,8 +133,10 @@ static void role_conflicts_in_requests(void **st)
 		struct addr from = at("192.0.2.10", 4000);
 		fixture_begin(&f, rows[i].is_controlling);
 		fixture_set_remote(&f);
-		assert_int_equal(fixture_ask(&f, 0, &from, (struct ask){
-			.is_controlling = rows[i].is_controlling, .tie_breaker = rows[i].tie_breaker}), 0);
+		assert_int_equal(fixture_ask(&f, 0, &from,
+					 (struct ask){.is_controlling = rows[i].is_controlling,
+						 .tie_breaker = rows[i].tie_breaker}),
+			0);
 		fixture_sent(&f, rows[i].error ? 1 : 2, &m); /* without an error a triggered check follows */
 		assert_int_equal(m.error_code, rows[i].error);
 		assert_int_equal(ice_is_controlling(f.ice), rows[i].controls_then);

@@ -45,7 +45,9 @@ static void remote_credentials_are_set_once(void **st)
 	fixture_set_remote(&f);
 	assert_int_equal(ice_state(f.ice), ICE_CHECKING);
 	fixture_set_remote(&f);
-	assert_int_equal(ice_set_remote(f.ice, slice_str(THEIR_UFRAG), slice_str(OUR_PWD), f.now_us), -ERR_STATE);
+	assert_int_equal(
+		ice_set_remote(f.ice, slice_str(THEIR_UFRAG), slice_str(OUR_PWD), f.now_us),
+		-ERR_STATE);
 	assert_int_equal(ice_set_remote(f.ice, slice_str("other"), slice_str(THEIR_PWD), f.now_us), -ERR_STATE);
 	assert_int_equal(f.n_states, 1);
 	fixture_end(&f);
@@ -60,15 +62,19 @@ static void the_longest_credentials_work(void **st)
 	memset(ufrag, 'u', sizeof ufrag);
 	memset(pwd, 'p', sizeof pwd);
 	fixture_begin(&f, true);
-	assert_int_equal(ice_set_remote(f.ice, slice_of(ufrag, ICE_CRED_MAX + 1), slice_of(pwd, 30), f.now_us),
+	assert_int_equal(ice_set_remote(f.ice, slice_of(ufrag, ICE_CRED_MAX + 1), slice_of(pwd, 30),
+				 f.now_us),
 		-ERR_RANGE);
-	assert_int_equal(ice_set_remote(f.ice, slice_of(ufrag, 30), slice_of(pwd, ICE_CRED_MAX + 1), f.now_us),
+	assert_int_equal(ice_set_remote(f.ice, slice_of(ufrag, 30), slice_of(pwd, ICE_CRED_MAX + 1),
+				 f.now_us),
 		-ERR_RANGE);
-	assert_int_equal(ice_set_remote(f.ice, slice_of(ufrag, ICE_CRED_MAX), slice_of(pwd, ICE_CRED_MAX),
-		f.now_us), 0);
+	assert_int_equal(ice_set_remote(f.ice, slice_of(ufrag, ICE_CRED_MAX),
+				 slice_of(pwd, ICE_CRED_MAX), f.now_us),
+		0);
 	assert_int_equal(ice_restart(f.ice, "abcdefghijklmnopqrstuvwxyz012345", OUR_PWD, f.now_us), 0);
-	assert_int_equal(ice_set_remote(f.ice, slice_of(ufrag, ICE_CRED_MAX), slice_of(pwd, ICE_CRED_MAX),
-		f.now_us), 0);
+	assert_int_equal(ice_set_remote(f.ice, slice_of(ufrag, ICE_CRED_MAX),
+				 slice_of(pwd, ICE_CRED_MAX), f.now_us),
+		0);
 	assert_int_equal(fixture_add(&f, LINE_A), 0);
 	fixture_sent(&f, 1, &m);
 	snprintf(want, sizeof want, "%.256s:abcdefghijklmnopqrstuvwxyz012345", ufrag);
@@ -155,7 +161,8 @@ static void restart_keeps_the_old_credentials_alive(void **st)
 	const char *const usernames[] = {OUR_UFRAG ":x", "ours2:y"};
 	for (unsigned i = 0; i < 4; i++) {
 		unsigned n_sent = f.n_sent;
-		struct ask ask = {.username = usernames[i / 2], .pwd = pwds[i % 2], .is_controlling = true};
+		struct ask ask = {
+			.username = usernames[i / 2], .pwd = pwds[i % 2], .is_controlling = true};
 		assert_int_equal(fixture_ask(&f, 0, &a, ask), i / 2 == i % 2 ? 0 : -ERR_AUTH);
 		assert_int_equal(f.n_sent > n_sent, i / 2 == i % 2);
 	}

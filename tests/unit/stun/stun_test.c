@@ -33,7 +33,8 @@ static struct slice load(struct vector *v, const char *name)
 	while (fgets(line, sizeof line, f)) {
 		if (line[0] == '=')
 			is_here = strncmp(line, want, strlen(want)) == 0;
-		for (const char *c = line; is_here && line[0] != '=' && *c != '#' && *c != '\n'; c++) {
+		for (const char *c = line; is_here && line[0] != '=' && *c != '#' && *c != '\n';
+			c++) {
 			unsigned byte;
 			if (*c == ' ')
 				continue;
@@ -144,10 +145,12 @@ static void every_changed_bit_is_seen(void **st)
 		for (size_t bit = 0; bit < all.n * 8; bit++) {
 			struct stun_msg m;
 			v.p[bit / 8] ^= (uint8_t)(1 << bit % 8);
-			bool is_authentic = !stun_parse(&m, all) && !stun_verify_integrity(&m, &key);
+			bool is_authentic =
+				!stun_parse(&m, all) && !stun_verify_integrity(&m, &key);
 			/* The fingerprint attribute is behind what the integrity covers. */
 			assert_true(!is_authentic || bit / 8 >= all.n - 8);
-			assert_true(!is_authentic || !m.fingerprint_at || stun_verify_fingerprint(&m));
+			assert_true(
+				!is_authentic || !m.fingerprint_at || stun_verify_fingerprint(&m));
 			v.p[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		}
 	}
@@ -297,7 +300,8 @@ static void usernames_are_split(void **st)
 		struct slice local, remote;
 		int err = stun_username_split(slice_str(rows[i].username), &local, &remote);
 		assert_int_equal(err, rows[i].local ? 0 : -ERR_MALFORMED);
-		assert_true(err || (slice_eq_str(local, rows[i].local) && slice_eq_str(remote, rows[i].remote)));
+		assert_true(err || (slice_eq_str(local, rows[i].local) &&
+					   slice_eq_str(remote, rows[i].remote)));
 	}
 }
 

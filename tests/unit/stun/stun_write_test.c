@@ -43,7 +43,8 @@ static void put_all(struct stun_writer *w, const struct addr *mapped)
 static void what_is_written_is_read(void **st)
 {
 	static const char *const ips[] = {"192.0.2.7", "2001:db8::5"};
-	static const enum stun_class classes[] = {STUN_REQUEST, STUN_INDICATION, STUN_SUCCESS, STUN_ERROR};
+	static const enum stun_class classes[] = {
+		STUN_REQUEST, STUN_INDICATION, STUN_SUCCESS, STUN_ERROR};
 	struct hmac_sha1 key = make_key("a password"), other = make_key("another password");
 	for (size_t i = 0; i < ARRAY_LEN(ips) * ARRAY_LEN(classes); i++) {
 		struct addr mapped = make_addr(ips[i % 2], 65000);
@@ -91,7 +92,8 @@ static void each_attribute_has_its_own_type(void **st)
 			stun_begin(&w, mem, sizeof mem, STUN_BINDING, STUN_REQUEST, tid);
 			stun_put(&w, (enum stun_attr)attr, zeros, sizes[i]);
 			wr16(w.p + 2, (uint16_t)(w.n - STUN_HDR_LEN));
-			is_found = !stun_parse(&m, slice_of(w.p, w.n)) && m.present == UINT64_C(1) << attr;
+			is_found = !stun_parse(&m, slice_of(w.p, w.n)) &&
+				   m.present == UINT64_C(1) << attr;
 		}
 		assert_true(is_found);
 		uint16_t type = rd16(mem + STUN_HDR_LEN);
@@ -115,7 +117,9 @@ static void rfc5769_response_is_rebuilt(void **st)
 	stun_put_xor_addr(&w, STUN_ATTR_XOR_MAPPED_ADDRESS, &mapped);
 	assert_int_equal(stun_seal(&w, &key, &d), 0);
 	assert_int_equal(d.n, 80);
-	assert_memory_equal(d.p + 52, "\x2b\x91\xf5\x99\xfd\x9e\x90\xc3\x8c\x74\x89\xf9\x2a\xf9\xba\x53\xf0\x6b\xe7\xd7", 20);
+	assert_memory_equal(d.p + 52,
+		"\x2b\x91\xf5\x99\xfd\x9e\x90\xc3\x8c\x74\x89\xf9\x2a\xf9\xba\x53\xf0\x6b\xe7\xd7",
+		20);
 	assert_memory_equal(d.p + 76, "\xc0\x7d\x4c\x96", 4);
 }
 
