@@ -21,9 +21,9 @@ static const char page_headers[] =
 
 static const struct front_asset *find(const struct front *f, const char *path)
 {
-	for (size_t i = 0; i < f->cfg->n_assets; i++)
-		if (strcmp(f->cfg->assets[i].path, path) == 0)
-			return &f->cfg->assets[i];
+	for (size_t i = 0; i < f->cfg.n_assets; i++)
+		if (strcmp(f->cfg.assets[i].path, path) == 0)
+			return &f->cfg.assets[i];
 	return NULL;
 }
 

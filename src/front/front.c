@@ -149,7 +149,7 @@ static int make_context(struct front *f, struct errbuf *eb)
 			"permessage-deflate; client_no_context_takeover; client_max_window_bits"},
 		{NULL, NULL, NULL},
 	};
-	const struct front_cfg *cfg = f->cfg;
+	const struct front_cfg *cfg = &f->cfg;
 	uint32_t header_s = cfg->header_timeout_s ? cfg->header_timeout_s : HEADER_TIMEOUT_S;
 	uint32_t ping_s = cfg->ping_interval_s ? cfg->ping_interval_s : PING_INTERVAL_S;
 	f->retry = (lws_retry_bo_t){
@@ -193,6 +193,7 @@ static void front_free(struct front *f)
 	mbox_close(&f->mbox);
 	listen_close(f);
 	ws_slots_free(f);
+	auth_keys_unref(f->keys);
 	xfree(f->scratch);
 	xfree(f);
 }
@@ -201,30 +202,29 @@ int front_start(struct front **out, const struct front_cfg *cfg, const struct fr
 	struct errbuf *eb)
 {
 	struct front *f = XNEW(struct front);
-	*f = (struct front){.cfg = cfg, .ops = ops, .arg = arg, .spare_fd = -1};
+	*f = (struct front){.cfg = *cfg, .keys = auth_keys_ref((struct auth_keys *)cfg->keys), .ops = ops, .arg = arg, .spare_fd = -1};
 	f->max_connections = cfg->max_connections ? cfg->max_connections : FRONT_CONNECTIONS_DEFAULT;
 	f->out_queue_bytes = cfg->signal_out_queue_bytes ? cfg->signal_out_queue_bytes : FRONT_OUT_QUEUE_DEFAULT;
 	f->join_limits = cfg->join_limits ? *cfg->join_limits : SIGNAL_JOIN_LIMITS_DEFAULT;
 	f->scratch = xmalloc(FRONT_HEAD_BYTES);
 	ws_slots_init(f);
 	inbox_init(f);
-	*out = NULL;
-
 	int err = listen_open(f, eb);
 	if (!err)
 		err = make_context(f, eb);
 	if (!err)
 		err = listen_adopt(f, eb);
+	*out = f; /* the ops may want it as soon as the thread runs */
 	if (!err)
 		err = start_thread(f, eb);
 	if (err) {
+		*out = NULL;
 		if (f->ctx)
 			lws_context_destroy(f->ctx);
 		front_free(f);
 		return err;
 	}
 	LOG_INFO("listening for HTTP", F_UINT("port", f->port), F_UINT("sockets", f->n_listen));
-	*out = f;
 	return 0;
 }
 

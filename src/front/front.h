@@ -29,7 +29,8 @@ struct front_asset {
 	bool immutable; /* the name carries a hash of the content: cache for a year */
 };
 
-/* Everything is borrowed until front_stop has returned. A limit of 0 means none where it is allowed. */
+/* Copied; what it points to is borrowed until front_stop has returned, but `bind` and `join_limits`, which are copied,
+ * and `keys`, which are referenced. A limit of 0 means none where it is allowed. */
 struct front_cfg {
 	const struct addr *bind; /* ports are ignored; n_bind == 0: all addresses, IPv6 and IPv4 */
 	size_t n_bind;
@@ -48,7 +49,7 @@ struct front_cfg {
 	const struct front_asset *assets;                /* the web app; none: "/" answers OK to everybody */
 	size_t n_assets;
 	const struct signal_join_limits *join_limits;    /* NULL: SIGNAL_JOIN_LIMITS_DEFAULT */
-	const struct auth_keys *keys;
+	struct auth_keys *keys;
 	bool auto_create; /* a join makes a room that does not exist */
 };
 
@@ -79,7 +80,8 @@ struct front_ops {
 
 /*
  * Binds the port, then starts the thread. -ERR_SYSTEM with one line in eb if an address cannot be bound (in use,
- * not ours, not allowed) or the thread cannot start. cfg, ops and arg are borrowed until front_stop.
+ * not ours, not allowed) or the thread cannot start. ops and arg are borrowed until front_stop; they may be called before this returns,
+ * *out is set by then.
  */
 MUST_CHECK int front_start(struct front **out, const struct front_cfg *cfg, const struct front_ops *ops, void *arg,
 	struct errbuf *eb);
@@ -96,6 +98,9 @@ void front_send(struct front *f, uint64_t conn, struct slice signal_response);
 
 /* Any thread that may post. Closes with `ws_code` (RFC 6455 §7.4) once all that was sent before is written. */
 void front_close(struct front *f, uint64_t conn, uint16_t ws_code);
+
+/* Any thread that may post: tokens are checked with these keys from now on. References them. */
+void front_set_keys(struct front *f, struct auth_keys *keys);
 
 /* Any thread: from now on /readyz says no and joins get 503; open connections stay. */
 void front_drain(struct front *f);

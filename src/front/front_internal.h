@@ -47,7 +47,8 @@ struct ws_slot {
 };
 
 struct front {
-	const struct front_cfg *cfg;
+	struct front_cfg cfg;
+	struct auth_keys *keys; /* referenced; swapped by a reload, on this thread */
 	const struct front_ops *ops;
 	void *arg;
 	uint32_t max_connections;

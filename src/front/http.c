@@ -257,7 +257,7 @@ static void answer(struct http *h)
 		reply_preflight(h);
 		return;
 	}
-	const struct route *r = route_find(h->path, h->f->cfg->dev);
+	const struct route *r = route_find(h->path, h->f->cfg.dev);
 	if (r && !(r->methods & h->method))
 		reply_not_allowed(h, r);
 	else if (r)
@@ -285,7 +285,7 @@ int http_on_upgrade(struct lws *wsi, struct client *c, const char *protocol)
 	}
 	if (!read_request(&h))
 		return h.failed ? -1 : 1;
-	const struct route *r = route_find(h.path, c->f->cfg->dev);
+	const struct route *r = route_find(h.path, c->f->cfg.dev);
 	if (!r || !r->upgrade || h.method != HTTP_GET)
 		http_reply_text(&h, 404, "not found");
 	else if (r->upgrade(&h))

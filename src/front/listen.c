@@ -71,7 +71,7 @@ static int open_and_keep(struct front *f, struct addr *a, bool both_families, bo
 
 int listen_open(struct front *f, struct errbuf *eb)
 {
-	const struct front_cfg *cfg = f->cfg;
+	const struct front_cfg *cfg = &f->cfg;
 	int err = 0;
 	f->port = cfg->port;
 	f->listen_fds = xcalloc(cfg->n_bind + 1, sizeof f->listen_fds[0]);

@@ -73,7 +73,7 @@ static void readyz(struct http *h)
 
 static bool metrics_allowed(struct http *h)
 {
-	const char *user = h->f->cfg->metrics_username, *password = h->f->cfg->metrics_password;
+	const char *user = h->f->cfg.metrics_username, *password = h->f->cfg.metrics_password;
 	if (!user || !user[0])
 		return true;
 	struct slice given = http_header(h, WSI_TOKEN_HTTP_AUTHORIZATION);
@@ -111,10 +111,10 @@ static int check_join(
 {
 	struct front *f = h->f;
 	const struct signal_join_env env = {
-		.keys = f->cfg->keys,
+		.keys = f->keys,
 		.limits = f->join_limits,
 		.now_s = clock_wall_us() / US_PER_S,
-		.auto_create = f->cfg->auto_create,
+		.auto_create = f->cfg.auto_create,
 		.room_exists = f->ops->room_exists,
 		.arg = f->arg,
 	};
@@ -223,7 +223,7 @@ static char *dev_identity(struct slice name)
 static void dev_token(struct http *h)
 {
 	struct slice room = http_query(h, "room"), name = http_query(h, "name");
-	const struct auth_keys *keys = h->f->cfg->keys;
+	const struct auth_keys *keys = h->f->keys;
 	if (!room.n || !name.n || room.n > DEV_NAME_MAX || name.n > DEV_NAME_MAX || !auth_keys_count(keys)) {
 		http_reply_text(h, 400, "room and name are needed, each at most 128 bytes");
 		return;

@@ -145,7 +145,7 @@ int ws_on_established(struct lws *wsi, struct client *c)
 		return -1;
 	struct ws *ws = XNEW(struct ws);
 	*ws = (struct ws){.client = c, .wsi = wsi};
-	buf_init(&ws->rx, f->cfg->signal_message_bytes ? f->cfg->signal_message_bytes : RX_BYTES_NO_LIMIT);
+	buf_init(&ws->rx, f->cfg.signal_message_bytes ? f->cfg.signal_message_bytes : RX_BYTES_NO_LIMIT);
 	list_init(&ws->tx);
 	signal_conn_init(&ws->signal, clock_mono_us());
 	if (!slot_take(f, ws)) {

@@ -97,6 +97,10 @@ void worker_stop(struct worker *w)
 void worker_join(struct worker *w)
 {
 	pthread_join(w->thread, NULL);
+}
+
+void worker_close(struct worker *w)
+{
 	mbox_close(&w->mbox);
 	ev_close(&w->ev);
 	close(w->wake_io.fd);

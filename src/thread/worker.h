@@ -40,5 +40,8 @@ MUST_CHECK int worker_start(struct worker *w);
 /* Any thread: the worker leaves its loop at the end of the turn. */
 void worker_stop(struct worker *w);
 
-/* Joins the thread and frees what worker_init made. */
+/* Waits for the thread's end. */
 void worker_join(struct worker *w);
+
+/* Frees what worker_init made, undelivered messages too. No thread may post any more. */
+void worker_close(struct worker *w);
