@@ -45,7 +45,8 @@ static bool is_cred(struct slice s, size_t min, size_t max)
 static int gen_init(struct gen *gen, const char *ufrag, const char *pwd)
 {
 	struct slice u = slice_str(ufrag), p = slice_str(pwd);
-	if (!is_cred(u, ICE_UFRAG_MIN, ICE_LOCAL_UFRAG_MAX) || !is_cred(p, ICE_PWD_MIN, ICE_CRED_MAX))
+	if (!is_cred(u, ICE_UFRAG_MIN, ICE_LOCAL_UFRAG_MAX) ||
+		!is_cred(p, ICE_PWD_MIN, ICE_CRED_MAX))
 		return -ERR_RANGE;
 	*gen = (struct gen){0};
 	memcpy(gen->ufrag, u.p, u.n);
@@ -144,8 +145,6 @@ void agent_settle(struct ice *a, uint64_t now_us)
 	nominate_if_due(a, now_us);
 	recheck_if_silent(a, now_us);
 	enum ice_state state = state_now(a, now_us);
-	if (state == ICE_DISCONNECTED && a->state != state)
-		pair_recheck_all(a);
 	if (state == ICE_FAILED)
 		a->selected = a->nominated = NONE;
 	state_set(a, state);
@@ -154,8 +153,8 @@ void agent_settle(struct ice *a, uint64_t now_us)
 
 int ice_new(struct ice **out, const struct ice_cfg *cfg, const struct ice_ops *ops, void *arg)
 {
-	if (cfg->n_locals < 1 || cfg->n_locals > ICE_LOCALS_MAX || !cfg->pacing_us || !cfg->rto_us ||
-		!cfg->consent_us || !cfg->disconnected_us)
+	if (cfg->n_locals < 1 || cfg->n_locals > ICE_LOCALS_MAX || !cfg->pacing_us ||
+		!cfg->rto_us || !cfg->consent_us || !cfg->disconnected_us)
 		return -ERR_RANGE;
 	for (size_t i = 0; i < cfg->n_locals; i++)
 		if (cfg->locals[i].n_advertised > ICE_ADVERTISED_MAX)
@@ -201,7 +200,8 @@ int ice_set_remote(struct ice *a, struct slice ufrag, struct slice pwd, uint64_t
 {
 	if (is_stopped(a))
 		return -ERR_STATE;
-	if (!is_cred(ufrag, ICE_UFRAG_MIN, ICE_CRED_MAX) || !is_cred(pwd, ICE_PWD_MIN, ICE_CRED_MAX))
+	if (!is_cred(ufrag, ICE_UFRAG_MIN, ICE_CRED_MAX) ||
+		!is_cred(pwd, ICE_PWD_MIN, ICE_CRED_MAX))
 		return -ERR_RANGE;
 	struct gen *gen = &a->gens[a->gen_now];
 	struct hmac_sha1 key;

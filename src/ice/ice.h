@@ -120,7 +120,8 @@ void ice_cfg_default(struct ice_cfg *cfg);
 struct ice;
 
 /* Returns owned in *out. `ops` is borrowed for the agent's life. 0; -ERR_RANGE if cfg breaks its limits. */
-MUST_CHECK int ice_new(struct ice **out, const struct ice_cfg *cfg, const struct ice_ops *ops, void *arg);
+MUST_CHECK int ice_new(
+	struct ice **out, const struct ice_cfg *cfg, const struct ice_ops *ops, void *arg);
 
 /* Accepts NULL. Calls no op. */
 void ice_free(struct ice *a);
@@ -151,8 +152,8 @@ void ice_end_of_remote_candidates(struct ice *a, uint64_t now_us);
  * check of ours, or from another address than the check went to); -ERR_UNSUPPORTED (method, or attributes that must be
  * understood); -ERR_NO_ROOM (answered, but no room for a new pair); -ERR_STATE (failed, closed, or `local` unknown).
  */
-MUST_CHECK int ice_rx(struct ice *a, unsigned local, const struct addr *from, const struct stun_msg *m,
-	uint64_t now_us);
+MUST_CHECK int ice_rx(struct ice *a, unsigned local, const struct addr *from,
+	const struct stun_msg *m, uint64_t now_us);
 
 /*
  * New local credentials (RFC 8445 §9); the caller signals them and calls ice_set_remote with the peer's new ones.
