@@ -37,8 +37,10 @@ static void drop(struct msg *m)
 	xfree(CONTAINER_OF(m, struct inbox_msg, msg));
 }
 
-static const struct msg_kind kind_send = {.name = "front_send", .handle = handle_send, .drop = drop};
-static const struct msg_kind kind_close = {.name = "front_close", .handle = handle_close, .drop = drop};
+static const struct msg_kind kind_send = {
+	.name = "front_send", .handle = handle_send, .drop = drop};
+static const struct msg_kind kind_close = {
+	.name = "front_close", .handle = handle_close, .drop = drop};
 
 struct keys_msg {
 	struct msg msg;
@@ -61,7 +63,8 @@ static void drop_keys(struct msg *m)
 	xfree(k);
 }
 
-static const struct msg_kind kind_keys = {.name = "front_keys", .handle = handle_keys, .drop = drop_keys};
+static const struct msg_kind kind_keys = {
+	.name = "front_keys", .handle = handle_keys, .drop = drop_keys};
 
 /* Any thread. */
 static void wake(void *arg)
@@ -72,10 +75,14 @@ static void wake(void *arg)
 
 void inbox_init(struct front *f)
 {
-	mbox_init(&f->mbox, f->cfg.mailbox_messages ? f->cfg.mailbox_messages : MAILBOX_DEFAULT, wake, f);
+	mbox_init(&f->mbox, f->cfg.mailbox_messages ? f->cfg.mailbox_messages : MAILBOX_DEFAULT,
+		wake, f);
 }
 
-/* Any thread. A message that finds no room takes its connection with it: a gap would confuse the client. */
+/*
+ * Any thread. A message that finds no room takes its connection with it: a gap would confuse the
+ * client.
+ */
 static void post(struct front *f, struct inbox_msg *m)
 {
 	uint32_t i = (uint32_t)m->conn, gen = (uint32_t)(m->conn >> 32);

@@ -143,6 +143,7 @@ await run([
 		await small.next(/^open/);
 		ws.socket.pause();
 		small.tell('send 1000000 40');
+		await small.next(/^sent/);
 		const other = await Ws.open(small, `/rtc?access_token=${token({ sub: 'bob' })}`);
 		await small.next(/^open \S+ bob/);
 		other.send(offer('still here'));

@@ -1,4 +1,7 @@
-/* Messages of a client: the first byte says text or binary and how much of the input is the first message. */
+/*
+ * Messages of a client: the first byte says text or binary and how much of the input is the first
+ * message.
+ */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,9 +34,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		return 0;
 	size_t first = MIN((size_t)p[1] * 4, n - 2);
 	signal_conn_init(&c, 0);
-	const struct slice messages[] = {slice_of(p + 2, first), slice_of(p + 2 + first, n - 2 - first)};
+	const struct slice messages[] = {
+		slice_of(p + 2, first), slice_of(p + 2 + first, n - 2 - first)};
 	for (size_t i = 0; i < ARRAY_LEN(messages); i++)
-		if (signal_conn_rx(&c, messages[i], p[0] >> i & 1, i, 1, &ops, NULL, &code) != 0 && !code)
+		if (signal_conn_rx(&c, messages[i], p[0] >> i & 1, i, 1, &ops, NULL, &code) != 0 &&
+			!code)
 			abort();
 	return 0;
 }

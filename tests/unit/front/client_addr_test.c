@@ -38,8 +38,8 @@ static void only_near_proxies_are_believed(void **st)
 		struct addr peer;
 		char text[ADDR_TEXT_CAP];
 		assert_int_equal(addr_parse_ip(&peer, slice_str(rows[i].peer), 1), 0);
-		const struct client_addr_headers h = {
-			slice_str(rows[i].cf), slice_str(rows[i].forwarded), slice_str(rows[i].real)};
+		const struct client_addr_headers h = {slice_str(rows[i].cf),
+			slice_str(rows[i].forwarded), slice_str(rows[i].real)};
 		struct addr a = client_addr(&peer, &h);
 		assert_string_equal(addr_format_ip(&a, text), rows[i].want);
 	}
@@ -51,10 +51,18 @@ static void routes_are_found(void **st)
 		const char *path;
 		bool dev, found, ws;
 	} paths[] = {
-		{"/", false, true, false},          {"/rtc", false, true, true},      {"/rtc/", false, false, false},
-		{"/rtc/v1", false, true, true},     {"/rtc/v2", false, false, false}, {"/rtc/validate", false, true, false},
-		{"/assets/x.js", false, true, false}, {"/assets", false, false, false}, {"/room/a", false, true, false},
-		{"/dev/token", true, true, false},  {"/dev/token", false, false, false}, {"", false, false, false},
+		{"/", false, true, false},
+		{"/rtc", false, true, true},
+		{"/rtc/", false, false, false},
+		{"/rtc/v1", false, true, true},
+		{"/rtc/v2", false, false, false},
+		{"/rtc/validate", false, true, false},
+		{"/assets/x.js", false, true, false},
+		{"/assets", false, false, false},
+		{"/room/a", false, true, false},
+		{"/dev/token", true, true, false},
+		{"/dev/token", false, false, false},
+		{"", false, false, false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		const struct route *r = route_find(slice_str(paths[i].path), paths[i].dev);

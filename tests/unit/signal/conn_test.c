@@ -19,7 +19,9 @@ static void on_send(void *arg, struct slice signal_response)
 {
 	struct heard *h = arg;
 	ProtobufCMessage *m;
-	assert_int_equal(pb_decode(&livekit__signal_response__descriptor, signal_response, &pb_signal_limits, &m), 0);
+	assert_int_equal(pb_decode(&livekit__signal_response__descriptor, signal_response,
+				 &pb_signal_limits, &m),
+		0);
 	pb_free(h->last);
 	h->last = (Livekit__SignalResponse *)m;
 	h->sent++;
@@ -38,7 +40,8 @@ static const uint8_t ping_7[] = {0x70, 0x07};
 static const uint8_t bad[] = {0xff, 0xff, 0xff};
 #define SLICE(a) slice_of(a, sizeof(a))
 
-static int rx(struct signal_conn *c, struct heard *h, struct slice msg, bool is_text, uint64_t now_us, uint16_t *code)
+static int rx(struct signal_conn *c, struct heard *h, struct slice msg, bool is_text,
+	uint64_t now_us, uint16_t *code)
 {
 	*code = 0;
 	return signal_conn_rx(c, msg, is_text, now_us, 1700000000123456, &ops, h, code);
