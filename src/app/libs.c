@@ -1,4 +1,4 @@
-/* Apart from the rest because OpenSSL's headers and base/err.h both have an ERR_STATE. */
+/* Apart from the rest because OpenSSL's headers and base/err.h both have an ERR_BAD_STATE. */
 #include "app/libs.h"
 
 #include <libwebsockets.h>

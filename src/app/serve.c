@@ -104,7 +104,8 @@ static int make_worker(struct server *s, unsigned i, struct errbuf *eb)
 	if (!err)
 		err = rtc_new(&sw->rtc, &sw->worker, &rtc, eb);
 	if (!err)
-		sw->rooms = rooms_new(&sw->worker, sw->rtc, s->registry, &s->rooms_cfg, s->keys, &rooms_ops, s);
+		sw->rooms = rooms_new(
+			&sw->worker, sw->rtc, s->registry, &s->rooms_cfg, s->keys, &rooms_ops, s);
 	return err;
 }
 
@@ -170,7 +171,8 @@ static void apply_reload(struct server *s, struct config *fresh)
 	serve_rooms_cfg(fresh, &s->ice, &s->rooms_cfg);
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		struct reload_msg *m = XNEW(struct reload_msg);
-		*m = (struct reload_msg){{&reload_kind}, &s->workers[i], s->rooms_cfg, auth_keys_ref(keys)};
+		*m = (struct reload_msg){
+			{&reload_kind}, &s->workers[i], s->rooms_cfg, auth_keys_ref(keys)};
 		mbox_post_or_drop(&s->workers[i].worker.mbox, &m->msg);
 	}
 	front_set_keys(s->front, keys);

@@ -14,7 +14,8 @@ enum { INTERFACES_MAX = 64, NAMES_MAX = 64 };
 
 /* ------------------------------------------------------------------ ICE servers */
 
-static void add_server(struct serve_ice *ice, char *url, const char *username, const char *credential)
+static void add_server(
+	struct serve_ice *ice, char *url, const char *username, const char *credential)
 {
 	Livekit__ICEServer *m = &ice->servers[ice->n];
 	livekit__iceserver__init(m);
@@ -31,7 +32,8 @@ static void add_turn(struct serve_ice *ice, const struct config_turn_server *t)
 {
 	bool is_tls = strcmp(t->protocol, "tls") == 0;
 	if (t->secret[0]) {
-		LOG_WARN("turn server with a shared secret is not handed to clients by this build; use username and credential",
+		LOG_WARN("turn server with a shared secret is not handed to clients by this build; "
+			 "use username and credential",
 			F_STR("host", t->host));
 		return;
 	}
@@ -107,7 +109,8 @@ void serve_rooms_cfg(const struct config *cfg, const struct serve_ice *ice, stru
 		.max_name_length = cfg->limit.max_participant_name_length,
 		.buffer_packets_video = cfg->rtc.packet_buffer_size_video,
 		.buffer_packets_audio = cfg->rtc.packet_buffer_size_audio,
-		.pli_throttle_us = {(uint32_t)cfg->rtc.pli_throttle_low_us, (uint32_t)cfg->rtc.pli_throttle_mid_us,
+		.pli_throttle_us = {(uint32_t)cfg->rtc.pli_throttle_low_us,
+			(uint32_t)cfg->rtc.pli_throttle_mid_us,
 			(uint32_t)cfg->rtc.pli_throttle_high_us},
 		.dynacast_pause_us = cfg->dynacast_pause_delay_us,
 		.data_buffer_bytes = cfg->limit.data_buffer_bytes,
@@ -141,7 +144,8 @@ static size_t apply_node_ip(const struct config *cfg, struct ice_local *locals, 
 			chosen = i;
 			break;
 		}
-		if (chosen == n && locals[i].base.sa.sa_family == node->sa.sa_family && !addr_is_loopback(&locals[i].base))
+		if (chosen == n && locals[i].base.sa.sa_family == node->sa.sa_family &&
+			!addr_is_loopback(&locals[i].base))
 			chosen = i;
 	}
 	if (chosen == n)
@@ -155,7 +159,8 @@ static size_t apply_node_ip(const struct config *cfg, struct ice_local *locals, 
 	return 1;
 }
 
-int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out, size_t *n, struct errbuf *eb)
+int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out, size_t *n,
+	struct errbuf *eb)
 {
 	char *includes[NAMES_MAX + 1], *excludes[NAMES_MAX + 1];
 	names_of(&cfg->rtc.interface_includes, includes);
@@ -167,14 +172,15 @@ int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out,
 		.n_ip_includes = cfg->rtc.ip_includes.n,
 		.ip_excludes = cfg->rtc.ip_excludes.cidr,
 		.n_ip_excludes = cfg->rtc.ip_excludes.n,
-		.with_loopback = cfg->rtc.enable_loopback_candidate || cfg->development ||
-				 (cfg->rtc.node_ip.sa.sa_family && addr_is_loopback(&cfg->rtc.node_ip)),
+		.with_loopback =
+			cfg->rtc.enable_loopback_candidate || cfg->development ||
+			(cfg->rtc.node_ip.sa.sa_family && addr_is_loopback(&cfg->rtc.node_ip)),
 	};
 	struct addr all[INTERFACES_MAX];
 	size_t found = MIN(netif_list(&filter, all, INTERFACES_MAX), (size_t)INTERFACES_MAX);
 	if (found > ICE_LOCALS_MAX)
-		LOG_WARN("more addresses than can be used; choose with rtc.interfaces or rtc.ips", F_UINT("found", found),
-			F_UINT("used", ICE_LOCALS_MAX));
+		LOG_WARN("more addresses than can be used; choose with rtc.interfaces or rtc.ips",
+			F_UINT("found", found), F_UINT("used", ICE_LOCALS_MAX));
 	found = MIN(found, (size_t)ICE_LOCALS_MAX);
 	for (size_t i = 0; i < found; i++) {
 		addr_set_port(&all[i], port);
@@ -184,15 +190,16 @@ int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out,
 	if (*n)
 		return 0;
 	return err_set(eb, ERR_CONFIG,
-		"no address to receive media on: rtc.interfaces, rtc.ips and rtc.node_ip leave none of this machine's %zu; "
+		"no address to receive media on: rtc.interfaces, rtc.ips and rtc.node_ip leave "
+		"none of this machine's %zu; "
 		"loosen them, or set rtc.enable_loopback_candidate: true to use 127.0.0.1",
 		found);
 }
 
 /* ------------------------------------------------------------------ front */
 
-int serve_front(const struct config *cfg, struct auth_keys *keys, struct bridge *bridge, struct front **out,
-	struct errbuf *eb)
+int serve_front(const struct config *cfg, struct auth_keys *keys, struct bridge *bridge,
+	struct front **out, struct errbuf *eb)
 {
 	const struct config_limit *limit = &cfg->limit;
 	struct signal_join_limits join = {

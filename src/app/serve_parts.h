@@ -25,8 +25,8 @@ void serve_rooms_cfg(const struct config *cfg, const struct serve_ice *ice, stru
  * The addresses that RTC sockets are bound to, with `port`, and what clients are told of them: at most ICE_LOCALS_MAX.
  * -ERR_CONFIG with the fix in eb if the filters leave none.
  */
-MUST_CHECK int serve_locals(
-	const struct config *cfg, uint16_t port, struct ice_local *out, size_t *n, struct errbuf *eb);
+MUST_CHECK int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out,
+	size_t *n, struct errbuf *eb);
 
 /* Starts the front with the bridge as its ops. */
 MUST_CHECK int serve_front(const struct config *cfg, struct auth_keys *keys, struct bridge *bridge,

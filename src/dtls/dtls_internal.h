@@ -2,7 +2,7 @@
 #pragma once
 
 /* OpenSSL names a type, which nothing here needs, like one of our error codes: it gets another name. */
-#define ERR_STATE openssl_err_state
+#define ERR_BAD_STATE openssl_err_state
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -10,7 +10,7 @@
 #include <openssl/srtp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-#undef ERR_STATE
+#undef ERR_BAD_STATE
 #include "dtls/dtls.h"
 
 enum { DTLS_FINGERPRINT_CAP = 32 * 3 }; /* "AB:" per byte of SHA-256, the last colon replaced by NUL */

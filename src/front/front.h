@@ -85,7 +85,7 @@ struct front_ops {
 
 	/*
 	 * 0 if the server may take joins; else appends a few words on what is missing and returns
-	 * -ERR_STATE.
+	 * -ERR_BAD_STATE.
 	 */
 	int (*ready)(void *arg, struct buf *why_not);
 };

@@ -4,9 +4,9 @@
  */
 #pragma once
 /* OpenSSL, which libwebsockets includes, has a type of the same name as one of our error codes. */
-#define ERR_STATE openssl_err_state
+#define ERR_BAD_STATE openssl_err_state
 #include <libwebsockets.h>
-#undef ERR_STATE
+#undef ERR_BAD_STATE
 #include <pthread.h>
 #include "base/list.h"
 #include "front/front.h"

@@ -52,7 +52,7 @@ static int is_ready(struct front *f, struct buf *why_not)
 {
 	if (__atomic_load_n(&f->draining, __ATOMIC_ACQUIRE)) {
 		buf_add_str(why_not, "draining");
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	}
 	return f->ops->ready ? f->ops->ready(f->arg, why_not) : 0;
 }
@@ -68,7 +68,7 @@ static void readyz(struct http *h)
 	http_reply(h,
 		&(struct http_reply){
 			.status = err ? 503 : 200, .content_type = json, .body = slice_str(text)});
-	free(text);
+	mem_free_foreign(text);
 	json_decref(o);
 	buf_free(&why);
 }
@@ -138,7 +138,7 @@ static int check_join(struct http *h, enum signal_join_path path, struct signal_
 		signal_join_params_free(*out);
 		*out = NULL;
 		*status = 503;
-		err = err_set(eb, ERR_STATE, "server is not ready: %s", buf_cstr(&why));
+		err = err_set(eb, ERR_BAD_STATE, "server is not ready: %s", buf_cstr(&why));
 	}
 	buf_free(&why);
 	if (err) {
@@ -257,7 +257,7 @@ static void dev_token(struct http *h)
 				      .content_type = json,
 				      .body = slice_str(text),
 				      .headers = "Cache-Control: no-store\r\n"});
-		free(text);
+		mem_free_foreign(text);
 		json_decref(o);
 	} else {
 		http_reply_text(h, 400, "room and name must be UTF-8");

@@ -199,7 +199,7 @@ void ice_close(struct ice *a)
 int ice_set_remote(struct ice *a, struct slice ufrag, struct slice pwd, uint64_t now_us)
 {
 	if (is_stopped(a))
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	if (!is_cred(ufrag, ICE_UFRAG_MIN, ICE_CRED_MAX) ||
 		!is_cred(pwd, ICE_PWD_MIN, ICE_CRED_MAX))
 		return -ERR_RANGE;
@@ -209,7 +209,7 @@ int ice_set_remote(struct ice *a, struct slice ufrag, struct slice pwd, uint64_t
 	if (gen->has_remote) {
 		bool is_same = slice_eq(ufrag, remote_ufrag(gen)) &&
 			secret_eq(&key, &gen->remote_key, sizeof key);
-		return is_same ? 0 : -ERR_STATE;
+		return is_same ? 0 : -ERR_BAD_STATE;
 	}
 	size_t ours = strlen(gen->ufrag);
 	memcpy(gen->username, ufrag.p, ufrag.n);
@@ -239,12 +239,12 @@ int ice_add_remote_candidate(struct ice *a, struct slice line, uint64_t now_us)
 {
 	struct ice_candidate c;
 	if (is_stopped(a))
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	int err = ice_candidate_parse(&c, line);
 	if (err)
 		return err;
 	if (!is_of_this_generation(a, c.ufrag))
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	struct remote *r = remote_find(a, &c.addr);
 	if (r)
 		r->type = (uint8_t)c.type; /* its pairs keep their priority (RFC 8445 §7.3.1.3) */
@@ -267,7 +267,7 @@ int ice_restart(struct ice *a, const char *ufrag, const char *pwd, uint64_t now_
 {
 	struct gen gen;
 	if (a->state == ICE_CLOSED)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	int err = gen_init(&gen, ufrag, pwd);
 	if (err)
 		return err;

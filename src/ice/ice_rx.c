@@ -251,7 +251,7 @@ int ice_rx(struct ice *a, unsigned local, const struct addr *from, const struct 
 	uint64_t now_us)
 {
 	if (is_stopped(a) || local >= a->n_locals)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	if (m->method != STUN_BINDING)
 		return -ERR_UNSUPPORTED;
 	struct request rq = {.m = m, .from = from, .local = local, .now_us = now_us};

@@ -68,7 +68,7 @@ int vp8_frame_size(
 	const struct vp8_desc *d, struct slice payload, uint16_t *width, uint16_t *height)
 {
 	if (!vp8_is_key_frame(d, payload))
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	if (payload.n - d->len < FRAME_HEADER_LEN)
 		return -ERR_TRUNCATED;
 	const uint8_t *p = payload.p + d->len;

@@ -9,7 +9,8 @@
 
 enum { SCTP_HDR_LEN = 12, SCTP_CRC_AT = 8 };
 
-/* CRC32c of an SCTP packet with its checksum field taken as zero (RFC 9260 §6.8, Appendix A). Needs SCTP_HDR_LEN bytes. */
+/* CRC32c of an SCTP packet with its checksum field taken as zero (RFC 9260 §6.8, Appendix A). Needs
+ * SCTP_HDR_LEN bytes. */
 uint32_t sctp_crc32c(struct slice packet);
 void sctp_crc32c_write(uint8_t *packet, size_t n);
 bool sctp_crc32c_is_right(struct slice packet);

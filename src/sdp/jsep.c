@@ -150,7 +150,7 @@ static bool is_free(const struct section *s, enum sdp_kind kind)
 int jsep_add_section(struct jsep *j, enum sdp_kind kind, uint16_t *index)
 {
 	if (!jsep_is_offerer(j))
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	if (kind != SDP_KIND_AUDIO && kind != SDP_KIND_VIDEO)
 		return -ERR_UNSUPPORTED;
 	struct section *s = NULL;
@@ -207,7 +207,7 @@ int jsep_section_send(struct jsep *j, size_t index, const struct jsep_send *send
 	bool is_wanted = jsep_is_offerer(j) ||
 		(j->role == JSEP_ROLE_SINGLE && s->pub.remote_direction == SDP_RECVONLY);
 	if (!is_media || !is_wanted || s->pub.is_rejected)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	if (!can_describe(j, s, send->codecs))
 		return -ERR_UNSUPPORTED;
 	s->pub.has_send = true;
@@ -238,7 +238,7 @@ void jsep_section_recv(struct jsep *j, size_t index, const struct jsep_recv *rec
 int jsep_create_answer(struct jsep *j, struct buf *out)
 {
 	if (j->round != ROUND_REMOTE_OFFER || j->wants_new_ice)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	int err = jsep_print_local(j, true, out);
 	if (!err)
 		j->round = ROUND_IDLE;
@@ -248,7 +248,7 @@ int jsep_create_answer(struct jsep *j, struct buf *out)
 int jsep_create_offer(struct jsep *j, struct buf *out)
 {
 	if (!jsep_is_offerer(j))
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	int err = jsep_print_local(j, false, out);
 	if (!err) {
 		j->round = ROUND_LOCAL_OFFER;

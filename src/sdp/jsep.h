@@ -251,7 +251,7 @@ MUST_CHECK int jsep_set_candidates(
  *                    the mid of another, outside BUNDLE, without rtcp-mux; no ICE credentials, no
  *                    usable fingerprint; sections that vanished or changed mid or kind
  *   -ERR_TOO_LARGE   a limit of sdp.h or JSEP_MID_CAP
- *   -ERR_STATE       we are the offerer
+ *   -ERR_BAD_STATE       we are the offerer
  */
 MUST_CHECK int jsep_set_remote_offer(struct jsep *j, struct slice text, struct errbuf *eb);
 
@@ -262,7 +262,7 @@ MUST_CHECK int jsep_set_remote_offer(struct jsep *j, struct slice text, struct e
  *                           was called; inactive after jsep_section_clear.
  *                           JSEP_ROLE_PUBLISHER: inactive
  *   no common codec      -> rejected (port 0)
- * -ERR_STATE without an offer, or if the client restarted ICE and jsep_set_ice was not called since
+ * -ERR_BAD_STATE without an offer, or if the client restarted ICE and jsep_set_ice was not called since
  * (RFC 8839 §4.4.1.1.1); -ERR_TOO_LARGE if `out` has no room, the round is still open then.
  */
 MUST_CHECK int jsep_create_answer(struct jsep *j, struct buf *out);
@@ -270,19 +270,19 @@ MUST_CHECK int jsep_create_answer(struct jsep *j, struct buf *out);
 /*
  * Offerer: a section of this kind to send in, one that both sides have seen inactive or a new one
  * at the end. *index receives its m-line index. The caller goes on with jsep_section_send.
- * -ERR_TOO_LARGE beyond SDP_MEDIA_MAX sections; -ERR_STATE if we are the answerer; -ERR_UNSUPPORTED
+ * -ERR_TOO_LARGE beyond SDP_MEDIA_MAX sections; -ERR_BAD_STATE if we are the answerer; -ERR_UNSUPPORTED
  * for a kind other than audio and video.
  */
 MUST_CHECK int jsep_add_section(struct jsep *j, enum sdp_kind kind, uint16_t *index);
 
 /*
- * Appends our offer. It may replace one that was not answered yet. -ERR_STATE if we are the
+ * Appends our offer. It may replace one that was not answered yet. -ERR_BAD_STATE if we are the
  * answerer, -ERR_TOO_LARGE.
  */
 MUST_CHECK int jsep_create_offer(struct jsep *j, struct buf *out);
 
 /*
- * Takes the client's answer to our latest offer; errors as jsep_set_remote_offer, -ERR_STATE
+ * Takes the client's answer to our latest offer; errors as jsep_set_remote_offer, -ERR_BAD_STATE
  * without an offer.
  */
 MUST_CHECK int jsep_set_remote_answer(struct jsep *j, struct slice text, struct errbuf *eb);
@@ -321,7 +321,7 @@ const uint8_t *jsep_ext_ids(const struct jsep *j);
 /*
  * Says what we send in a section, from the next description on; replaces what was there.
  *   -ERR_NOT_FOUND     no such section
- *   -ERR_STATE         the client does not receive in it, or it is rejected
+ *   -ERR_BAD_STATE         the client does not receive in it, or it is rejected
  *   -ERR_MALFORMED     a string that is empty, too long or not visible ASCII, or an ssrc of 0
  *   -ERR_UNSUPPORTED   none of send->codecs can be described here
  */

@@ -475,7 +475,7 @@ static int set_remote(struct jsep *j, struct slice text, struct errbuf *eb)
 int jsep_set_remote_offer(struct jsep *j, struct slice text, struct errbuf *eb)
 {
 	if (jsep_is_offerer(j))
-		return err_set(eb, ERR_STATE, "this connection takes no offer");
+		return err_set(eb, ERR_BAD_STATE, "this connection takes no offer");
 	int err = set_remote(j, text, eb);
 	if (err)
 		return err;
@@ -487,7 +487,7 @@ int jsep_set_remote_offer(struct jsep *j, struct slice text, struct errbuf *eb)
 int jsep_set_remote_answer(struct jsep *j, struct slice text, struct errbuf *eb)
 {
 	if (j->round != ROUND_LOCAL_OFFER)
-		return err_set(eb, ERR_STATE, "there is no offer to answer");
+		return err_set(eb, ERR_BAD_STATE, "there is no offer to answer");
 	int err = set_remote(j, text, eb);
 	if (!err)
 		j->round = ROUND_IDLE;

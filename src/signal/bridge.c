@@ -183,8 +183,8 @@ const struct front_ops bridge_front_ops = {
 	.ready = on_ready,
 };
 
-struct bridge *bridge_new(struct registry *registry, const struct bridge_target *targets, unsigned n,
-	struct front *const *front)
+struct bridge *bridge_new(struct registry *registry, const struct bridge_target *targets,
+	unsigned n, struct front *const *front)
 {
 	struct bridge *b = XNEW(struct bridge);
 	b->registry = registry;

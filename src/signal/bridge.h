@@ -21,8 +21,8 @@ struct bridge_target {
  * Copies the targets, borrows what they and `registry` point to. *front is read when the front thread calls the ops: it
  * may be set later. Returns owned.
  */
-MUST_CHECK struct bridge *bridge_new(struct registry *registry, const struct bridge_target *targets, unsigned n,
-	struct front *const *front);
+MUST_CHECK struct bridge *bridge_new(struct registry *registry, const struct bridge_target *targets,
+	unsigned n, struct front *const *front);
 
 /* After front_stop and after the workers ended. Accepts NULL. */
 void bridge_free(struct bridge *b);

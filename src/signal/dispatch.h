@@ -1,7 +1,9 @@
 /*
- * dispatch: the worker's half of a signal connection: each kind of SignalRequest to the function of rooms/ that does it.
+ * dispatch: the worker's half of a signal connection: each kind of SignalRequest to the function of
+ * rooms/ that does it.
  *
- * Runs on the worker of the room. The front's half, which reads frames and answers pings, is conn.h.
+ * Runs on the worker of the room. The front's half, which reads frames and answers pings, is
+ * conn.h.
  */
 #pragma once
 #include "proto/signal.pb-c.h"

@@ -33,8 +33,8 @@ struct worker {
 };
 
 /* Prepares the worker; `arg` is for the ops. 0 or -ERR_SYSTEM. */
-MUST_CHECK int worker_init(
-	struct worker *w, unsigned index, const struct worker_ops *ops, void *arg, uint32_t mbox_capacity);
+MUST_CHECK int worker_init(struct worker *w, unsigned index, const struct worker_ops *ops,
+	void *arg, uint32_t mbox_capacity);
 MUST_CHECK int worker_start(struct worker *w);
 
 /* Any thread: the worker leaves its loop at the end of the turn. */

@@ -89,7 +89,7 @@ static int ready(void *arg, struct buf *why_not)
 	if (__atomic_load_n(&s->is_ready, __ATOMIC_ACQUIRE))
 		return 0;
 	buf_add_str(why_not, "workers are starting");
-	return -ERR_STATE;
+	return -ERR_BAD_STATE;
 }
 
 static const struct front_ops ops = {

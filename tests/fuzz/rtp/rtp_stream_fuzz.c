@@ -29,7 +29,7 @@ static void forward(struct stream *s, const struct rtp_packet *pkt, uint8_t acti
 	struct rtp_munged out;
 	if (!s->munger.has_source || (action & 0xf0) == 0xf0)
 		rtp_munger_switch(&s->munger, pkt->seq, pkt->timestamp, (uint32_t)s->now_us);
-	if ((action & 3) == 3 && rtp_munger_skip(&s->munger, pkt->seq) != -ERR_STATE)
+	if ((action & 3) == 3 && rtp_munger_skip(&s->munger, pkt->seq) != -ERR_BAD_STATE)
 		return;
 	if (action & 8)
 		rtp_munger_insert(&s->munger, &out);

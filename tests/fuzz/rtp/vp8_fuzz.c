@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		} else if (vp8_munger_take(&m, &d, action & 4, &out) == 0) {
 			CHECK(out.picture_id <= 0x7fff && out.key_idx <= 31);
 			rewrite(&d, out);
-			CHECK(!d.has_picture_id || vp8_munger_skip(&m, &d) == -ERR_STATE);
+			CHECK(!d.has_picture_id || vp8_munger_skip(&m, &d) == -ERR_BAD_STATE);
 		}
 		p += d.len;
 		n -= d.len;

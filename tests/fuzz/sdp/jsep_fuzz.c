@@ -30,7 +30,7 @@ static void send_in_all(struct jsep *j, uint32_t base)
 			.is_stereo = i & 1,
 			.no_dtx = i & 2};
 		int err = jsep_section_send(j, i, &send);
-		if (err && err != -ERR_STATE)
+		if (err && err != -ERR_BAD_STATE)
 			abort();
 		jsep_section_recv(j, i, &recv);
 		if (i % 3 == 2)

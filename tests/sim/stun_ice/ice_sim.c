@@ -716,7 +716,7 @@ static void close_is_final(void **st)
 	assert_int_equal(sim.peer[0].n_sent, n_sent);
 	assert_int_equal(ice_state(sim.peer[0].ice), ICE_CLOSED);
 	assert_int_equal(ice_state(sim.peer[1].ice), ICE_FAILED);
-	assert_int_equal(ice_restart(sim.peer[0].ice, "abcd", "0123456789012345678901", 0), -ERR_STATE);
+	assert_int_equal(ice_restart(sim.peer[0].ice, "abcd", "0123456789012345678901", 0), -ERR_BAD_STATE);
 	end(&sim);
 }
 

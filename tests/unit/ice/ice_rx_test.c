@@ -93,7 +93,7 @@ static void broken_requests_of_the_peer_get_an_error(void **st)
 	unsigned n_sent = f.n_sent;
 	assert_int_equal(fixture_rx(&f, 0, &from, d), -ERR_MALFORMED);
 	assert_int_equal(f.n_sent, n_sent);
-	assert_int_equal(fixture_ask(&f, 3, &from, (struct ask){0}), -ERR_STATE);
+	assert_int_equal(fixture_ask(&f, 3, &from, (struct ask){0}), -ERR_BAD_STATE);
 	fixture_end(&f);
 }
 

@@ -47,8 +47,8 @@ static void remote_credentials_are_set_once(void **st)
 	fixture_set_remote(&f);
 	assert_int_equal(
 		ice_set_remote(f.ice, slice_str(THEIR_UFRAG), slice_str(OUR_PWD), f.now_us),
-		-ERR_STATE);
-	assert_int_equal(ice_set_remote(f.ice, slice_str("other"), slice_str(THEIR_PWD), f.now_us), -ERR_STATE);
+		-ERR_BAD_STATE);
+	assert_int_equal(ice_set_remote(f.ice, slice_str("other"), slice_str(THEIR_PWD), f.now_us), -ERR_BAD_STATE);
 	assert_int_equal(f.n_states, 1);
 	fixture_end(&f);
 }
@@ -122,9 +122,9 @@ static void candidates_of_another_generation_are_refused(void **st)
 	assert_int_equal(fixture_add(&f, LINE_A " ufrag " THEIR_UFRAG), 0);
 	fixture_set_remote(&f);
 	assert_int_equal(fixture_add(&f, LINE_A " ufrag " THEIR_UFRAG), 0);
-	assert_int_equal(fixture_add(&f, LINE_A " ufrag other"), -ERR_STATE);
+	assert_int_equal(fixture_add(&f, LINE_A " ufrag other"), -ERR_BAD_STATE);
 	assert_int_equal(ice_restart(f.ice, "ours2", OUR_PWD, f.now_us), 0);
-	assert_int_equal(fixture_add(&f, LINE_A " ufrag " THEIR_UFRAG), -ERR_STATE);
+	assert_int_equal(fixture_add(&f, LINE_A " ufrag " THEIR_UFRAG), -ERR_BAD_STATE);
 	assert_int_equal(fixture_add(&f, LINE_A " ufrag other"), 0);
 	assert_int_equal(fixture_add(&f, "candidate:1 1 tcp 1 10.0.0.1 9 typ host"), -ERR_UNSUPPORTED);
 	assert_int_equal(fixture_add(&f, "garbage"), -ERR_MALFORMED);
@@ -199,7 +199,7 @@ static void deadlines_are_those_of_the_configuration(void **st)
 	unsigned local;
 	const struct addr *remote;
 	assert_false(ice_selected(f.ice, &local, &remote));
-	assert_int_equal(fixture_add(&f, LINE_A), -ERR_STATE);
+	assert_int_equal(fixture_add(&f, LINE_A), -ERR_BAD_STATE);
 	fixture_end(&f);
 }
 

@@ -27,8 +27,8 @@ static void first_packet_gets_the_first_numbers(void **st)
 	(void)st;
 	struct rtp_munged out;
 	rtp_munger_init(&m, 65535, 0xfffffff0);
-	assert_int_equal(rtp_munger_take(&m, 1, 1, &out), -ERR_STATE);
-	assert_int_equal(rtp_munger_skip(&m, 1), -ERR_STATE);
+	assert_int_equal(rtp_munger_take(&m, 1, 1, &out), -ERR_BAD_STATE);
+	assert_int_equal(rtp_munger_skip(&m, 1), -ERR_BAD_STATE);
 	rtp_munger_switch(&m, 500, 1000, 77);
 	out = take(500, 1000);
 	assert_int_equal(out.seq, 65535);
@@ -67,7 +67,7 @@ static void late_padding_cannot_be_closed_over(void **st)
 	rtp_munger_switch(&m, 10, 0, 0);
 	assert_int_equal(take(10, 0).seq, 0);
 	assert_int_equal(take(12, 0).seq, 2);
-	assert_int_equal(rtp_munger_skip(&m, 11), -ERR_STATE);
+	assert_int_equal(rtp_munger_skip(&m, 11), -ERR_BAD_STATE);
 	/* The caller may still send something with its number. */
 	assert_int_equal(take(11, 0).seq, 1);
 	assert_int_equal(rtp_munger_skip(&m, 11), -ERR_REPLAY);
@@ -189,8 +189,8 @@ static void random_sources_come_out_as_one_stream(void **st)
 			struct rtp_munged out;
 			if (i && p[i].is_dropped) {
 				int err = rtp_munger_skip(&m, p[i].seq);
-				assert_true(err == 0 || err == -ERR_STATE || err == -ERR_REPLAY);
-				refused_late += err == -ERR_STATE;
+				assert_true(err == 0 || err == -ERR_BAD_STATE || err == -ERR_REPLAY);
+				refused_late += err == -ERR_BAD_STATE;
 				continue;
 			}
 			int err = rtp_munger_take(&m, p[i].seq, p[i].ts, &out);

@@ -57,8 +57,8 @@ static void numbers_continue_over_switches(void **st)
 	(void)st;
 	struct vp8_desc d = desc(5, 5, 0, 5);
 	vp8_munger_init(&m, (struct vp8_numbers){0x7fff, 255, 31});
-	assert_int_equal(refused(d), -ERR_STATE);
-	assert_int_equal(leave_out(d), -ERR_STATE);
+	assert_int_equal(refused(d), -ERR_BAD_STATE);
+	assert_int_equal(leave_out(d), -ERR_BAD_STATE);
 
 	start(100, 7, 3);
 	struct vp8_numbers n = take(desc(100, 7, 0, 3));
@@ -88,14 +88,14 @@ static void a_picture_has_one_fate(void **st)
 	start(10, 0, 0);
 	assert_int_equal(take(desc(10, 0, 0, 0)).picture_id, 0);
 	assert_int_equal(take(desc(10, 0, 0, 0)).picture_id, 0); /* its second packet */
-	assert_int_equal(leave_out(desc(10, 0, 0, 0)), -ERR_STATE);
+	assert_int_equal(leave_out(desc(10, 0, 0, 0)), -ERR_BAD_STATE);
 	assert_int_equal(leave_out(desc(11, 0, 1, 0)), 0);
 	assert_int_equal(leave_out(desc(11, 0, 1, 0)), 0);
 	assert_int_equal(refused(desc(11, 0, 1, 0)), -ERR_NOT_FOUND);
 	assert_int_equal(take(desc(12, 1, 0, 0)).picture_id, 1);
 	assert_int_equal(take(desc(14, 2, 0, 0)).picture_id, 3);
 	/* 13 was thought lost and its number kept: send it, whatever its layer. */
-	assert_int_equal(leave_out(desc(13, 1, 1, 0)), -ERR_STATE);
+	assert_int_equal(leave_out(desc(13, 1, 1, 0)), -ERR_BAD_STATE);
 	struct vp8_desc late = desc(13, 1, 1, 0);
 	struct vp8_numbers n;
 	assert_int_equal(vp8_munger_take(&m, &late, false, &n), 0);

@@ -215,7 +215,7 @@ static void publisher_sends_nothing(void **st)
 	assert_int_equal(count_of(&out, "a=inactive\r\n"), 6);
 	buf_free(&out);
 	struct jsep_send s = stream("PA_a|TR_1", "TR_1", 1, 0);
-	assert_int_equal(jsep_section_send(j, 0, &s), -ERR_STATE);
+	assert_int_equal(jsep_section_send(j, 0, &s), -ERR_BAD_STATE);
 	assert_null(jsep_free_slot(j, SDP_KIND_AUDIO));
 	jsep_free(j);
 }
@@ -350,8 +350,8 @@ static void what_cannot_be_sent(void **st)
 	s = good, s.codecs = JSEP_CODEC_BIT(JSEP_PCMU);
 	assert_int_equal(jsep_section_send(j, 0, &s), -ERR_UNSUPPORTED);
 	assert_int_equal(jsep_section_send(j, 99, &good), -ERR_NOT_FOUND);
-	assert_int_equal(jsep_section_send(j, 6, &good), -ERR_STATE); /* data channels */
-	assert_int_equal(jsep_section_send(j, 7, &good), -ERR_STATE); /* the client sends there */
+	assert_int_equal(jsep_section_send(j, 6, &good), -ERR_BAD_STATE); /* data channels */
+	assert_int_equal(jsep_section_send(j, 7, &good), -ERR_BAD_STATE); /* the client sends there */
 	s = good, s.is_stereo = true;
 	assert_int_equal(jsep_section_send(j, 0, &s), 0);
 	/* A section's own strings may come back in. */
@@ -470,7 +470,7 @@ static void an_answer_may_come_late(void **st)
 	buf_free(&text);
 	take_answer(j, "chromium-dual-three-answer");
 	text = vector_read("chromium-dual-three-answer");
-	assert_int_equal(jsep_set_remote_answer(j, buf_slice(&text), NULL), -ERR_STATE);
+	assert_int_equal(jsep_set_remote_answer(j, buf_slice(&text), NULL), -ERR_BAD_STATE);
 	buf_free(&text);
 	jsep_free(j);
 }
@@ -564,12 +564,12 @@ static void roles_are_enforced(void **st)
 	struct buf out;
 	buf_init(&out, SDP_TEXT_MAX);
 	uint16_t index;
-	assert_int_equal(jsep_set_remote_offer(sub, slice_str("v=0\r\n"), NULL), -ERR_STATE);
-	assert_int_equal(jsep_set_remote_answer(sub, slice_str("v=0\r\n"), NULL), -ERR_STATE);
-	assert_int_equal(jsep_create_answer(sub, &out), -ERR_STATE);
-	assert_int_equal(jsep_create_answer(pub, &out), -ERR_STATE);
-	assert_int_equal(jsep_create_offer(pub, &out), -ERR_STATE);
-	assert_int_equal(jsep_add_section(pub, SDP_KIND_AUDIO, &index), -ERR_STATE);
+	assert_int_equal(jsep_set_remote_offer(sub, slice_str("v=0\r\n"), NULL), -ERR_BAD_STATE);
+	assert_int_equal(jsep_set_remote_answer(sub, slice_str("v=0\r\n"), NULL), -ERR_BAD_STATE);
+	assert_int_equal(jsep_create_answer(sub, &out), -ERR_BAD_STATE);
+	assert_int_equal(jsep_create_answer(pub, &out), -ERR_BAD_STATE);
+	assert_int_equal(jsep_create_offer(pub, &out), -ERR_BAD_STATE);
+	assert_int_equal(jsep_add_section(pub, SDP_KIND_AUDIO, &index), -ERR_BAD_STATE);
 	assert_null(jsep_remote(pub));
 	buf_free(&out);
 	jsep_free(sub);
@@ -642,7 +642,7 @@ static void ice_restart(void **st)
 	assert_true(jsep_remote(j)->ice_restarted);
 	assert_false(jsep_remote(j)->fingerprint_changed);
 	buf_init(&out, SDP_TEXT_MAX);
-	assert_int_equal(jsep_create_answer(j, &out), -ERR_STATE);
+	assert_int_equal(jsep_create_answer(j, &out), -ERR_BAD_STATE);
 	assert_int_equal(jsep_set_ice(j, "efgh5678", "zyxwvutsrqponmlkjihgfedc"), 0);
 	assert_int_equal(jsep_create_answer(j, &out), 0);
 	assert_int_equal(count_of(&out, "a=ice-ufrag:efgh5678\r\n"), 3);
