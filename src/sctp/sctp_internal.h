@@ -77,6 +77,7 @@ struct sctp {
 	enum { SCTP_NEW, SCTP_STARTED, SCTP_UP, SCTP_DOWN } state;
 	bool is_delivering, is_freed, is_blocked;
 	uint16_t stream_count, acks_owed;
+	unsigned uncounted; /* messages sent since libusrsctp was asked how many wait */
 	size_t buffered;
 	struct sctp_channel *channels; /* cfg.max_streams */
 };
