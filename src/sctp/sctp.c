@@ -13,9 +13,7 @@ enum {
 	RECEIVE_LIMIT_DEFAULT = 256 * 1024,
 	QUEUE_SLACK = 1024 * 1024, /* of notes beyond the receive window: packets, mostly */
 	PACKET_IN_MAX = 65535,
-	/* Messages queued at most, however small: each costs libusrsctp some 500 bytes. Counted once per COUNT_EVERY. */
-	MESSAGES_MAX = 4096,
-	COUNT_EVERY = 256,
+	MESSAGES_ENOUGH = SCTP_BACKLOG_BUCKETS * SCTP_BACKLOG_PER_BUCKET / 2,
 };
 
 enum channel_state {
@@ -58,7 +56,7 @@ static int send_ppid(struct sctp *s, uint16_t id, enum sctp_ppid ppid, bool is_o
 	switch (err) {
 	case 0:
 		s->buffered += data.n;
-		s->uncounted++;
+		sctp_backlog_add(&s->backlog, data.n);
 		return 0;
 	case EAGAIN:
 	case ENOBUFS:
@@ -68,29 +66,6 @@ static int send_ppid(struct sctp *s, uint16_t id, enum sctp_ppid ppid, bool is_o
 	default:
 		return -ERR_CLOSED;
 	}
-}
-
-/* Messages that wait and packets that are not acknowledged. */
-static unsigned count_messages(struct sctp *s)
-{
-	struct sctp_status status = {0};
-	socklen_t n = sizeof status;
-	sctp_gate_enter(s);
-	int failed = usrsctp_getsockopt(s->socket, IPPROTO_SCTP, SCTP_STATUS, &status, &n);
-	sctp_gate_leave();
-	return failed ? 0 : (unsigned)status.sstat_unackdata + status.sstat_penddata;
-}
-
-static bool has_room(struct sctp *s, size_t n)
-{
-	if (s->buffered + n > s->cfg.send_limit)
-		return false;
-	if (s->uncounted < COUNT_EVERY)
-		return true;
-	if (count_messages(s) >= MESSAGES_MAX)
-		return false;
-	s->uncounted = 0;
-	return true;
 }
 
 static void send_ack(struct sctp *s, uint16_t id)
@@ -343,7 +318,7 @@ static void offer_room(struct sctp *s)
 	if (s->acks_owed)
 		send_owed_acks(s);
 	if (!s->is_blocked || s->buffered > s->cfg.send_limit / 2 ||
-		(s->uncounted >= COUNT_EVERY && count_messages(s) > MESSAGES_MAX / 2))
+		s->backlog.messages > MESSAGES_ENOUGH)
 		return;
 	s->is_blocked = false;
 	if (s->ops->writable)
@@ -558,7 +533,7 @@ int sctp_send(struct sctp *s, uint16_t id, bool is_text, struct slice data)
 		return -ERR_NOT_FOUND;
 	if (data.n > s->cfg.max_send)
 		return -ERR_TOO_LARGE;
-	if (!has_room(s, data.n)) {
+	if (s->buffered + data.n > s->cfg.send_limit || sctp_backlog_is_full(&s->backlog)) {
 		s->is_blocked = true;
 		return -ERR_AGAIN;
 	}
