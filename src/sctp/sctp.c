@@ -91,15 +91,17 @@ static void send_owed_acks(struct sctp *s)
 /* Resets our outgoing stream once all that is queued on it is acknowledged (RFC 8831 §6.7). */
 static void reset_stream(struct sctp *s, uint16_t id)
 {
-	struct {
-		struct sctp_reset_streams head;
-		uint16_t id;
-	} reset = {{.srs_assoc_id = SCTP_FUTURE_ASSOC, .srs_flags = SCTP_STREAM_RESET_OUTGOING,
-			   .srs_number_streams = 1},
-		id};
+	uint32_t room[sizeof(struct sctp_reset_streams) / sizeof(uint32_t) + 1]; /* it ends in an open array */
+	size_t n = sizeof(struct sctp_reset_streams) + sizeof id;
+	struct sctp_reset_streams *reset = (struct sctp_reset_streams *)(void *)room;
+	*reset = (struct sctp_reset_streams){
+		.srs_assoc_id = SCTP_FUTURE_ASSOC,
+		.srs_flags = SCTP_STREAM_RESET_OUTGOING,
+		.srs_number_streams = 1,
+	};
+	reset->srs_stream_list[0] = id;
 	sctp_gate_enter(s);
-	int failed = usrsctp_setsockopt(s->socket, IPPROTO_SCTP, SCTP_RESET_STREAMS, &reset,
-		sizeof reset.head + sizeof reset.id);
+	int failed = usrsctp_setsockopt(s->socket, IPPROTO_SCTP, SCTP_RESET_STREAMS, reset, (socklen_t)n);
 	sctp_gate_leave();
 	/* A peer without RFC 6525 cannot be told; the channel ends here all the same. */
 	if (failed)
