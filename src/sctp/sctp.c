@@ -13,6 +13,7 @@ enum {
 	RECEIVE_LIMIT_DEFAULT = 256 * 1024,
 	QUEUE_SLACK = 1024 * 1024, /* of notes beyond the receive window: packets, mostly */
 	PACKET_IN_MAX = 65535,
+	MESSAGES_ENOUGH = SCTP_BACKLOG_BUCKETS * SCTP_BACKLOG_PER_BUCKET / 2,
 };
 
 enum channel_state {
@@ -56,6 +57,7 @@ static int send_ppid(struct sctp *s, uint16_t id, enum sctp_ppid ppid, bool is_o
 	switch (err) {
 	case 0:
 		s->buffered += data.n;
+		sctp_backlog_add(&s->backlog, data.n);
 		return 0;
 	case EAGAIN:
 	case ENOBUFS:
@@ -90,15 +92,17 @@ static void send_owed_acks(struct sctp *s)
 /* Resets our outgoing stream once all that is queued on it is acknowledged (RFC 8831 §6.7). */
 static void reset_stream(struct sctp *s, uint16_t id)
 {
-	struct {
-		struct sctp_reset_streams head;
-		uint16_t id;
-	} reset = {{.srs_assoc_id = SCTP_FUTURE_ASSOC, .srs_flags = SCTP_STREAM_RESET_OUTGOING,
-			   .srs_number_streams = 1},
-		id};
+	uint32_t room[sizeof(struct sctp_reset_streams) / sizeof(uint32_t) + 1]; /* it ends in an open array */
+	size_t n = sizeof(struct sctp_reset_streams) + sizeof id;
+	struct sctp_reset_streams *reset = (struct sctp_reset_streams *)(void *)room;
+	*reset = (struct sctp_reset_streams){
+		.srs_assoc_id = SCTP_FUTURE_ASSOC,
+		.srs_flags = SCTP_STREAM_RESET_OUTGOING,
+		.srs_number_streams = 1,
+	};
+	reset->srs_stream_list[0] = id;
 	sctp_gate_enter(s);
-	int failed = usrsctp_setsockopt(s->socket, IPPROTO_SCTP, SCTP_RESET_STREAMS, &reset,
-		sizeof reset.head + sizeof reset.id);
+	int failed = usrsctp_setsockopt(s->socket, IPPROTO_SCTP, SCTP_RESET_STREAMS, reset, (socklen_t)n);
 	sctp_gate_leave();
 	/* A peer without RFC 6525 cannot be told; the channel ends here all the same. */
 	if (failed)
@@ -319,7 +323,8 @@ static void offer_room(struct sctp *s)
 		return;
 	if (s->acks_owed)
 		send_owed_acks(s);
-	if (!s->is_blocked || s->buffered > s->cfg.send_limit / 2)
+	if (!s->is_blocked || s->buffered > s->cfg.send_limit / 2 ||
+		s->backlog.messages > MESSAGES_ENOUGH)
 		return;
 	s->is_blocked = false;
 	if (s->ops->writable)
@@ -542,7 +547,7 @@ int sctp_send(struct sctp *s, uint16_t id, bool is_text, struct slice data)
 		return -ERR_NOT_FOUND;
 	if (data.n > s->cfg.max_send)
 		return -ERR_TOO_LARGE;
-	if (s->buffered + data.n > s->cfg.send_limit) {
+	if (s->buffered + data.n > s->cfg.send_limit || sctp_backlog_is_full(&s->backlog)) {
 		s->is_blocked = true;
 		return -ERR_AGAIN;
 	}

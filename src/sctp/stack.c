@@ -246,10 +246,11 @@ static int on_receive(struct socket *socket, union sctp_sockstore from, void *da
 static int on_room(struct socket *socket, uint32_t free_bytes, void *address)
 {
 	(void)socket;
-	if (current && current->id == (uintptr_t)address)
-		current->buffered = free_bytes < sctp_send_space(&current->cfg)
-			? sctp_send_space(&current->cfg) - free_bytes
-			: 0;
+	if (!current || current->id != (uintptr_t)address)
+		return 1;
+	uint32_t space = sctp_send_space(&current->cfg);
+	current->buffered = free_bytes < space ? space - free_bytes : 0;
+	sctp_backlog_settle(&current->backlog, current->buffered);
 	return 1;
 }
 
