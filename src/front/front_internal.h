@@ -3,10 +3,7 @@
  * says otherwise.
  */
 #pragma once
-/* OpenSSL, which libwebsockets includes, has a type of the same name as one of our error codes. */
-#define ERR_BAD_STATE openssl_err_state
 #include <libwebsockets.h>
-#undef ERR_BAD_STATE
 #include <pthread.h>
 #include "base/list.h"
 #include "front/front.h"

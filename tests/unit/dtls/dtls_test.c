@@ -1,10 +1,7 @@
-/* Handshakes in memory: two associations whose datagrams go through a queue that can lose, repeat and spoil them. */
-#define ERR_BAD_STATE openssl_err_state
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
-#undef ERR_BAD_STATE
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>

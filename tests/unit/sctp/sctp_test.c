@@ -232,7 +232,7 @@ static void one_side_may_start_later(void **st)
 	(void)st;
 	struct pair *l = pair_new((struct sctp_cfg){0});
 	assert_int_equal(sctp_start(l->a.s), 0);
-	assert_int_equal(sctp_start(l->a.s), -ERR_STATE);
+	assert_int_equal(sctp_start(l->a.s), -ERR_BAD_STATE);
 	run(l);
 	pass(l, 600);
 	assert_int_equal(l->a.connected, 0);
@@ -288,8 +288,8 @@ static void before_the_association_is_up(void **st)
 	(void)st;
 	struct pair *l = pair_new((struct sctp_cfg){0});
 	struct sctp_channel_info info = reliable("x");
-	assert_int_equal(sctp_open_channel(l->a.s, &info), -ERR_STATE);
-	assert_int_equal(sctp_send(l->a.s, 0, false, slice_str("x")), -ERR_STATE);
+	assert_int_equal(sctp_open_channel(l->a.s, &info), -ERR_BAD_STATE);
+	assert_int_equal(sctp_send(l->a.s, 0, false, slice_str("x")), -ERR_BAD_STATE);
 	sctp_close_channel(l->a.s, 0);
 	pair_free(l);
 }
