@@ -596,6 +596,7 @@ void session_close(struct session *s)
 	if (!s || s->is_closed)
 		return;
 	struct rtc *rtc = s->rtc;
+	bool was_hot = hot_pause(); /* an op of the packet path may be the caller */
 	rtc_flush(rtc);
 	/* Last words, while there is a path to say them on: the SCTP ABORT and the DTLS alert. */
 	sctp_free(s->sctp);
@@ -617,6 +618,7 @@ void session_close(struct session *s)
 	list_push(&rtc->dead, &s->node);
 	rtc->n_sessions--;
 	metric_sub(M_SESSIONS, 1);
+	hot_resume(was_hot);
 }
 
 void session_destroy(struct session *s)
