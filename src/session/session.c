@@ -11,7 +11,10 @@
 #include "rtp/packet.h"
 #include "session/session_internal.h"
 
-enum { JOBS_MAX = 64 };
+enum {
+	JOBS_MAX = 64,
+	CHANNELS_MAX = 16, /* clients use three; each costs about 150 bytes whether it is used or not */
+};
 
 /* ------------------------------------------------------------------ state */
 
@@ -430,6 +433,7 @@ static void sctp_begin(struct session *s)
 		return;
 	struct sctp_cfg cfg = {
 		.is_dtls_server = s->is_dtls_server,
+		.max_streams = CHANNELS_MAX,
 		.max_send = s->remote_max_message,
 		.send_limit = (uint32_t)s->rtc->cfg.sctp_send_bytes,
 	};
