@@ -249,7 +249,7 @@ static void a_switch_that_came_too_late_does_not_shift_the_clock_for_good(void *
 		w.src[1].ts = ts1 + (shown - sub.got[0].ts) + 45000;
 		world_frame(&w, &sub, 1, true, 1);
 		assert_int_equal(downtrack_layer(sub.down), 1);
-		assert_int_equal(subscriber_last(&sub)->ts - shown, 45000);
+		assert_in_range(subscriber_last(&sub)->ts - shown, 45000 - 9, 45000 + 9);
 	}
 	finish();
 }
