@@ -150,7 +150,10 @@ static void answer_offer(struct peer *peer, const Livekit__SessionDescription *o
 	}
 	send_description(peer, "answer", &sdp, offer->id);
 	buf_free(&sdp);
+	/* All that was to be told so far stands in this answer. */
 	peer->round_us = rooms_now(p->room->rooms);
+	peer->awaits_offer = false;
+	wheel_del(&p->room->rooms->worker->wheel, &peer->negotiate);
 	publish_sync(p, peer);
 	if (peer->sender)
 		subscribe_round_done(peer);
@@ -221,6 +224,7 @@ static void require_sections(struct peer *peer)
 	peer->asked[0] += need.num_audios;
 	peer->asked[1] += need.num_videos;
 	peer->round_us = rooms_now(peer->participant->room->rooms);
+	peer->awaits_offer = true;
 	Livekit__SignalResponse res = LIVEKIT__SIGNAL_RESPONSE__INIT;
 	res.message_case = LIVEKIT__SIGNAL_RESPONSE__MESSAGE_MEDIA_SECTIONS_REQUIREMENT;
 	res.media_sections_requirement = &need;
@@ -265,8 +269,8 @@ void peer_repeat(struct peer *peer, uint64_t now_us)
 	if (is_busy || !subscribe_is_unsettled(peer->participant) ||
 		now_us - peer->round_us < REPEAT_US || peer->repeats >= REPEATS_MAX)
 		return;
-	/* The first time it may just be slow: it is asked for a round, not for the same sections twice. */
-	if (peer->repeats++)
+	/* A client that has not offered since may just be slow: it is not asked for the same sections twice at once. */
+	if (peer->repeats++ || !peer->awaits_offer)
 		peer->asked[0] = peer->asked[1] = 0;
 	subscribe_fill_slots(peer);
 	negotiate_now(peer);

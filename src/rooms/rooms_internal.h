@@ -124,6 +124,7 @@ struct peer {
 	uint32_t slots[2];         /* single: sections for receiving in the client's last offer */
 	uint64_t round_us;         /* when something was last asked for, offered or answered */
 	unsigned repeats;          /* rounds asked for again since there was progress */
+	bool awaits_offer;         /* single: none came since the last requirement */
 };
 
 /* A reliable data packet that waits for its receiver. */
