@@ -1,5 +1,8 @@
 #include "app/app.h"
-#include "app/libs.h"
+
+#include <libwebsockets.h>
+#include <openssl/crypto.h>
+
 #include "app/version.h"
 
 int app_version(const struct app_command *self, size_t argc, char *const *argv)
@@ -14,8 +17,8 @@ int app_version(const struct app_command *self, size_t argc, char *const *argv)
 	struct buf out;
 	buf_init(&out, APP_OUTPUT_MAX);
 	buf_printf(&out, "sterna %s (%s)\n", APP_VERSION, APP_REVISION);
-	buf_printf(&out, "%s\n", app_openssl_version());
-	buf_printf(&out, "libwebsockets %s\n", app_lws_version());
+	buf_printf(&out, "%s\n", OpenSSL_version(OPENSSL_VERSION));
+	buf_printf(&out, "libwebsockets %s\n", lws_get_library_version());
 	buf_printf(&out, "usrsctp %s\n", APP_USRSCTP_VERSION);
 	return app_output(&out);
 }

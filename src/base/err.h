@@ -20,7 +20,7 @@
 	X(REPLAY,          1010, "packet was seen before or is too old",  400, "malformed")        \
 	X(UNSUPPORTED,     1011, "not supported",                         501, "unimplemented")    \
 	X(RANGE,           1012, "value is out of range",                 400, "out_of_range")     \
-	X(STATE,           1013, "not possible in this state",            412, "failed_precondition") \
+	X(BAD_STATE,       1013, "not possible in this state",            412, "failed_precondition") \
 	X(SYSTEM,          1014, "system call failed",                    500, "internal")         \
 	X(CONFIG,          1015, "configuration is wrong",                500, "internal")         \
 	X(CRYPTO,          1016, "cryptographic operation failed",        500, "internal")         \

@@ -19,7 +19,14 @@ enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
 struct log_field {
 	const char *key;
-	enum { LOG_FIELD_STR, LOG_FIELD_INT, LOG_FIELD_UINT, LOG_FIELD_ADDR, LOG_FIELD_ERR, LOG_FIELD_BOOL } kind;
+	enum {
+		LOG_FIELD_STR,
+		LOG_FIELD_INT,
+		LOG_FIELD_UINT,
+		LOG_FIELD_ADDR,
+		LOG_FIELD_ERR,
+		LOG_FIELD_BOOL
+	} kind;
 	union {
 		struct slice str;
 		int64_t i;

@@ -96,6 +96,12 @@ void xfree(void *p)
 	free(p);
 }
 
+void mem_free_foreign(void *p)
+{
+	hot_forbid("free");
+	free(p);
+}
+
 void secret_wipe(void *p, size_t n)
 {
 	explicit_bzero(p, n);

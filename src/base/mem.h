@@ -22,6 +22,9 @@ MUST_CHECK char *xasprintf(const char *fmt, ...) PRINTF(1, 2);
 /* Accepts NULL. */
 void xfree(void *p);
 
+/* Frees what a library took from malloc and gave away. Accepts NULL. */
+void mem_free_foreign(void *p);
+
 #define XNEW(type) ((type *)xcalloc(1, sizeof(type)))
 
 /* Overwrites a secret in a way the compiler keeps. */

@@ -50,42 +50,66 @@ enum drop_reason {
 
 /*        id                name                                  type       help */
 #define METRIC_MAP(X)                                                                              \
-	X(ROOMS,            "sterna_rooms",                       "gauge",   "Rooms that exist now.")              \
-	X(PARTICIPANTS,     "sterna_participants",                "gauge",   "Participants connected now.")        \
-	X(TRACKS_PUBLISHED, "sterna_tracks_published",            "gauge",   "Tracks published now.")              \
-	X(TRACKS_SUBSCRIBED,"sterna_tracks_subscribed",           "gauge",   "Subscriptions that forward media now.") \
-	X(SESSIONS,         "sterna_sessions",                    "gauge",   "Peer connections that exist now.")   \
-	X(SIGNAL_CONNECTIONS,"sterna_signal_connections",         "gauge",   "Signal WebSockets open now.")        \
-	X(JOINS,            "sterna_joins_total",                 "counter", "Participants that joined a room.")   \
-	X(JOIN_ERRORS,      "sterna_join_errors_total",           "counter", "Joins refused before the WebSocket upgrade.") \
-	X(HTTP_REQUESTS,    "sterna_http_requests_total",         "counter", "HTTP requests answered.")            \
-	X(SIGNAL_IN,        "sterna_signal_messages_in_total",    "counter", "Signal messages received from clients.") \
-	X(SIGNAL_OUT,       "sterna_signal_messages_out_total",   "counter", "Signal messages sent to clients.")   \
-	X(SIGNAL_BAD,       "sterna_signal_messages_bad_total",   "counter", "Signal frames that could not be decoded.") \
-	X(PACKETS_IN,       "sterna_packets_in_total",            "counter", "UDP datagrams received on RTC ports.") \
-	X(BYTES_IN,         "sterna_bytes_in_total",              "counter", "Bytes received on RTC ports (UDP payload).") \
-	X(PACKETS_OUT,      "sterna_packets_out_total",           "counter", "UDP datagrams sent from RTC ports.") \
-	X(BYTES_OUT,        "sterna_bytes_out_total",             "counter", "Bytes sent from RTC ports (UDP payload).") \
-	X(RTP_IN,           "sterna_rtp_packets_in_total",        "counter", "RTP packets received and decrypted.") \
-	X(RTP_OUT,          "sterna_rtp_packets_out_total",       "counter", "RTP packets forwarded to subscribers.") \
-	X(RTX_OUT,          "sterna_rtx_packets_out_total",       "counter", "RTP packets retransmitted to subscribers.") \
-	X(NACK_IN,          "sterna_nack_in_total",               "counter", "Packets that subscribers asked again for (NACK).") \
-	X(NACK_OUT,         "sterna_nack_out_total",              "counter", "Packets asked again for from publishers (NACK).") \
-	X(PLI_IN,           "sterna_pli_in_total",                "counter", "Key frame requests received from subscribers.") \
-	X(PLI_OUT,          "sterna_pli_out_total",               "counter", "Key frame requests sent to publishers.") \
-	X(PLI_THROTTLED,    "sterna_pli_throttled_total",         "counter", "Key frame requests held back by the throttle.") \
-	X(DATA_IN,          "sterna_data_packets_in_total",       "counter", "Data packets received over DataChannels.") \
-	X(DATA_OUT,         "sterna_data_packets_out_total",      "counter", "Data packets sent over DataChannels.") \
-	X(ICE_CONNECTED,    "sterna_ice_connected_total",         "counter", "ICE agents that found a working pair.") \
-	X(ICE_FAILED,       "sterna_ice_failed_total",            "counter", "ICE agents that gave up or lost consent.") \
-	X(DTLS_HANDSHAKES,  "sterna_dtls_handshakes_total",       "counter", "DTLS handshakes completed.")         \
-	X(DTLS_FAILED,      "sterna_dtls_failed_total",           "counter", "DTLS handshakes that failed.")       \
-	X(LOOP_TURNS,       "sterna_loop_turns_total",            "counter", "Turns of the worker loops.")         \
-	X(LOOP_BUSY_US,     "sterna_loop_busy_microseconds_total","counter", "Time that worker loops spent working.") \
-	X(LOOP_LATE_US,     "sterna_loop_timer_late_microseconds_total","counter","Sum of the delays of worker timers: the loop's lag.") \
-	X(MAILBOX_DEPTH,    "sterna_mailbox_messages",            "gauge",   "Messages waiting in mailboxes.")     \
-	X(MAILBOX_FULL,     "sterna_mailbox_full_total",          "counter", "Messages refused because a mailbox was full.") \
-	X(TX_QUEUED,        "sterna_tx_queue_packets_total",      "counter", "Packets that passed through the transmit queues.")
+	X(ROOMS, "sterna_rooms", "gauge", "Rooms that exist now.")                                 \
+	X(PARTICIPANTS, "sterna_participants", "gauge", "Participants connected now.")             \
+	X(TRACKS_PUBLISHED, "sterna_tracks_published", "gauge", "Tracks published now.")           \
+	X(TRACKS_SUBSCRIBED, "sterna_tracks_subscribed", "gauge",                                  \
+		"Subscriptions that forward media now.")                                           \
+	X(SESSIONS, "sterna_sessions", "gauge", "Peer connections that exist now.")                \
+	X(SIGNAL_CONNECTIONS, "sterna_signal_connections", "gauge", "Signal WebSockets open now.") \
+	X(JOINS, "sterna_joins_total", "counter", "Participants that joined a room.")              \
+	X(JOIN_ERRORS, "sterna_join_errors_total", "counter",                                      \
+		"Joins refused before the WebSocket upgrade.")                                     \
+	X(HTTP_REQUESTS, "sterna_http_requests_total", "counter", "HTTP requests answered.")       \
+	X(SIGNAL_IN, "sterna_signal_messages_in_total", "counter",                                 \
+		"Signal messages received from clients.")                                          \
+	X(SIGNAL_OUT, "sterna_signal_messages_out_total", "counter",                               \
+		"Signal messages sent to clients.")                                                \
+	X(SIGNAL_BAD, "sterna_signal_messages_bad_total", "counter",                               \
+		"Signal frames that could not be decoded.")                                        \
+	X(PACKETS_IN, "sterna_packets_in_total", "counter",                                        \
+		"UDP datagrams received on RTC ports.")                                            \
+	X(BYTES_IN, "sterna_bytes_in_total", "counter",                                            \
+		"Bytes received on RTC ports (UDP payload).")                                      \
+	X(PACKETS_OUT, "sterna_packets_out_total", "counter",                                      \
+		"UDP datagrams sent from RTC ports.")                                              \
+	X(BYTES_OUT, "sterna_bytes_out_total", "counter",                                          \
+		"Bytes sent from RTC ports (UDP payload).")                                        \
+	X(RTP_IN, "sterna_rtp_packets_in_total", "counter", "RTP packets received and decrypted.") \
+	X(RTP_OUT, "sterna_rtp_packets_out_total", "counter",                                      \
+		"RTP packets forwarded to subscribers.")                                           \
+	X(RTX_OUT, "sterna_rtx_packets_out_total", "counter",                                      \
+		"RTP packets retransmitted to subscribers.")                                       \
+	X(NACK_IN, "sterna_nack_in_total", "counter",                                              \
+		"Packets that subscribers asked again for (NACK).")                                \
+	X(NACK_OUT, "sterna_nack_out_total", "counter",                                            \
+		"Packets asked again for from publishers (NACK).")                                 \
+	X(PLI_IN, "sterna_pli_in_total", "counter",                                                \
+		"Key frame requests received from subscribers.")                                   \
+	X(PLI_OUT, "sterna_pli_out_total", "counter", "Key frame requests sent to publishers.")    \
+	X(PLI_THROTTLED, "sterna_pli_throttled_total", "counter",                                  \
+		"Key frame requests held back by the throttle.")                                   \
+	X(DATA_IN, "sterna_data_packets_in_total", "counter",                                      \
+		"Data packets received over DataChannels.")                                        \
+	X(DATA_OUT, "sterna_data_packets_out_total", "counter",                                    \
+		"Data packets sent over DataChannels.")                                            \
+	X(ICE_CONNECTED, "sterna_ice_connected_total", "counter",                                  \
+		"ICE agents that found a working pair.")                                           \
+	X(ICE_FAILED, "sterna_ice_failed_total", "counter",                                        \
+		"ICE agents that gave up or lost consent.")                                        \
+	X(DTLS_HANDSHAKES, "sterna_dtls_handshakes_total", "counter",                              \
+		"DTLS handshakes completed.")                                                      \
+	X(DTLS_FAILED, "sterna_dtls_failed_total", "counter", "DTLS handshakes that failed.")      \
+	X(LOOP_TURNS, "sterna_loop_turns_total", "counter", "Turns of the worker loops.")          \
+	X(LOOP_BUSY_US, "sterna_loop_busy_microseconds_total", "counter",                          \
+		"Time that worker loops spent working.")                                           \
+	X(LOOP_LATE_US, "sterna_loop_timer_late_microseconds_total", "counter",                    \
+		"Sum of the delays of worker timers: the loop's lag.")                             \
+	X(MAILBOX_DEPTH, "sterna_mailbox_messages", "gauge", "Messages waiting in mailboxes.")     \
+	X(MAILBOX_FULL, "sterna_mailbox_full_total", "counter",                                    \
+		"Messages refused because a mailbox was full.")                                    \
+	X(TX_QUEUED, "sterna_tx_queue_packets_total", "counter",                                   \
+		"Packets that passed through the transmit queues.")
 
 enum metric_id {
 #define X(id, name, type, help) M_##id,

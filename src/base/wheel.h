@@ -1,7 +1,8 @@
 /*
  * wheel: timers of one thread, added and removed in constant time.
  *
- * Resolution is 1 ms: a timer fires at or after its time, never before. Time is handed in, so tests use a virtual clock.
+ * Resolution is 1 ms: a timer fires at or after its time, never before. Time is handed in, so tests
+ * use a virtual clock.
  */
 #pragma once
 #include <stdbool.h>

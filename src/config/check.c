@@ -221,20 +221,6 @@ uint16_t config_worker_port(const struct config *cfg, unsigned i)
 	return (uint16_t)(cfg->rtc.udp_port.first + i);
 }
 
-bool config_cidr_has(const struct config_cidr *block, const struct addr *a)
-{
-	struct slice net = addr_ip(&block->net), ip = addr_ip(a);
-	if (net.n != ip.n)
-		return false;
-	for (unsigned i = 0; i < net.n && 8 * i < block->bits; i++) {
-		unsigned keep = MIN(8u, block->bits - 8 * i);
-		uint8_t mask = (uint8_t)(0xff00 >> keep);
-		if ((ip.p[i] ^ net.p[i]) & mask)
-			return false;
-	}
-	return true;
-}
-
 /* ---- reload */
 
 static bool is_value(const struct config_row *row)

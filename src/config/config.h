@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "net/netif.h"
 
 enum {
 	CONFIG_BYTES_MAX = 1 << 20, /* config file, body, key file */
@@ -29,12 +30,6 @@ enum {
 
 struct config_pair {
 	char *key, *value; /* value is a secret */
-};
-
-/* An address block such as 10.0.0.0/8; a lone address is a block of one. */
-struct config_cidr {
-	struct addr net;
-	unsigned bits;
 };
 
 struct config_codec {
@@ -58,7 +53,7 @@ struct config_list {
 		void *v;
 		char **str;
 		struct addr *addr; /* port 0 */
-		struct config_cidr *cidr;
+		struct cidr *cidr;
 		struct config_pair *pair;
 		struct config_codec *codec;
 		struct config_turn_server *turn;
@@ -190,9 +185,6 @@ unsigned config_worker_count(const struct config *cfg, unsigned cores);
 
 /* UDP port of worker i: the first port of rtc.udp_port + i. */
 uint16_t config_worker_port(const struct config *cfg, unsigned i);
-
-/* True if the address lies in the block; families never match each other. */
-bool config_cidr_has(const struct config_cidr *block, const struct addr *a);
 
 /* What differs between two configurations. */
 struct config_change {

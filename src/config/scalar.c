@@ -129,33 +129,6 @@ bool config_parse_ports(const char *text, struct config_ports *ports)
 	return true;
 }
 
-bool config_parse_cidr(const char *text, struct config_cidr *block)
-{
-	const char *slash = strchr(text, '/');
-	size_t n = slash ? (size_t)(slash - text) : strlen(text);
-	struct config_cidr c;
-	if (addr_parse_ip(&c.net, slice_of(text, n), 0))
-		return false;
-	uint64_t bits = addr_is_v4(&c.net) ? 32 : 128;
-	if (slash) {
-		uint64_t asked;
-		if (!config_parse_u64(slash + 1, &asked) || asked > bits)
-			return false;
-		bits = asked;
-	}
-	c.bits = (unsigned)bits;
-	struct slice ip = addr_ip(&c.net);
-	uint8_t masked[16];
-	for (unsigned i = 0; i < ip.n; i++) {
-		unsigned keep = c.bits <= 8 * i ? 0 : MIN(8u, c.bits - 8 * i);
-		masked[i] = (uint8_t)(ip.p[i] & (0xff00 >> keep));
-	}
-	if (addr_from_bytes(&c.net, masked, ip.n, 0))
-		return false;
-	*block = c;
-	return true;
-}
-
 bool config_parse_bool(const char *text, bool *v)
 {
 	static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "0", "1"};

@@ -17,9 +17,6 @@ MUST_CHECK bool config_parse_size(const char *text, uint64_t *bytes);
 /* "7882" or "7882-7889". */
 MUST_CHECK bool config_parse_ports(const char *text, struct config_ports *ports);
 
-/* "10.0.0.0/8"; an address alone is a block of one. Bits behind the prefix are cleared. */
-MUST_CHECK bool config_parse_cidr(const char *text, struct config_cidr *block);
-
 MUST_CHECK bool config_parse_bool(const char *text, bool *v);
 
 /* Append in the syntax of the parsers. */

@@ -204,7 +204,7 @@ static int set_ip(void *at, const char *text, const struct context *c)
 
 static int set_cidr(void *at, const char *text, const struct context *c)
 {
-	if (!config_parse_cidr(text, at))
+	if (cidr_parse(at, slice_str(text)) != 0)
 		return fail_value(c, text, "is not an address block; use one such as 10.0.0.0/8");
 	return 0;
 }
@@ -238,7 +238,7 @@ static const struct type types[CONFIG_TYPE_N] = {
 	[CONFIG_IP] = {set_ip, 0},
 	[CONFIG_STR_LIST] = {set_str, sizeof(char *)},
 	[CONFIG_IP_LIST] = {set_ip, sizeof(struct addr)},
-	[CONFIG_CIDR_LIST] = {set_cidr, sizeof(struct config_cidr)},
+	[CONFIG_CIDR_LIST] = {set_cidr, sizeof(struct cidr)},
 	[CONFIG_SECRET_MAP] = {NULL, sizeof(struct config_pair)},
 	[CONFIG_OBJECTS] = {NULL, 1}, /* the row's object knows */
 	[CONFIG_REFUSED] = {set_refused, 0},
@@ -501,11 +501,11 @@ static void print_elem(
 {
 	char text[ADDR_TEXT_CAP];
 	const struct config_pair *pair = elem;
-	const struct config_cidr *cidr = elem;
+	const struct cidr *cidr = elem;
 	switch (row->type) {
 	case CONFIG_STR_LIST: print_quoted(out, *(char *const *)elem); return;
 	case CONFIG_IP_LIST: buf_printf(out, "\"%s\"", addr_format_ip(elem, text)); return;
-	case CONFIG_CIDR_LIST: buf_printf(out, "\"%s/%u\"", addr_format_ip(&cidr->net, text), cidr->bits); return;
+	case CONFIG_CIDR_LIST: buf_printf(out, "\"%s/%u\"", addr_format_ip(&cidr->base, text), cidr->bits); return;
 	case CONFIG_SECRET_MAP:
 		print_quoted(out, pair->key);
 		buf_add_str(out, ": ");

@@ -1,8 +1,10 @@
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
 #include "crypto/aead_backend.h"
 
 #include <string.h>
 
-#include "crypto/openssl_evp.h"
 
 static const struct aead_info infos[AEAD_ALG_COUNT] = {
 	[AEAD_CM128_SHA1_80] = {.key_len = 16, .auth_key_len = 20, .iv_len = 16, .tag_len = 10},

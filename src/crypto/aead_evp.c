@@ -3,13 +3,15 @@
  * IV changes: an init without cipher and key does no fetch, no key expansion, no allocation and
  * takes no lock.
  */
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
 #include "crypto/aead_backend.h"
 
 #include <endian.h>
 
 #include "base/mem.h"
 #include "crypto/hmac.h"
-#include "crypto/openssl_evp.h"
 
 struct aead_evp {
 	struct aead base;

@@ -67,8 +67,9 @@ static int set_identity(struct dtls_ctx *ctx, const struct dtls_identity *id)
 	p = id->cert;
 	X509 *x = X509_new_ex(ctx->lib, NULL);
 	bool ok = key && x && d2i_X509(&x, &p, (long)id->cert_n) &&
-		SSL_CTX_use_certificate(ctx->ssl_ctx, x) == 1 &&
-		SSL_CTX_use_PrivateKey(ctx->ssl_ctx, key) == 1 && SSL_CTX_check_private_key(ctx->ssl_ctx) == 1;
+		  SSL_CTX_use_certificate(ctx->ssl_ctx, x) == 1 &&
+		  SSL_CTX_use_PrivateKey(ctx->ssl_ctx, key) == 1 &&
+		  SSL_CTX_check_private_key(ctx->ssl_ctx) == 1;
 	X509_free(x);
 	EVP_PKEY_free(key);
 	return ok ? 0 : -ERR_CRYPTO;
@@ -103,7 +104,8 @@ static int set_bio_method(struct dtls_ctx *ctx)
 	return 0;
 }
 
-static int fill(struct dtls_ctx *ctx, const struct dtls_identity *id, const enum dtls_profile *profiles, size_t n)
+static int fill(struct dtls_ctx *ctx, const struct dtls_identity *id,
+	const enum dtls_profile *profiles, size_t n)
 {
 	ctx->lib = OSSL_LIB_CTX_new();
 	ctx->ssl_ctx = ctx->lib ? SSL_CTX_new_ex(ctx->lib, NULL, DTLS_method()) : NULL;
@@ -117,7 +119,8 @@ static int fill(struct dtls_ctx *ctx, const struct dtls_identity *id, const enum
 	return err ? err : set_bio_method(ctx);
 }
 
-int dtls_ctx_new(struct dtls_ctx **out, const struct dtls_identity *id, const enum dtls_profile *profiles, size_t n)
+int dtls_ctx_new(struct dtls_ctx **out, const struct dtls_identity *id,
+	const enum dtls_profile *profiles, size_t n)
 {
 	struct dtls_ctx *ctx = XNEW(struct dtls_ctx);
 	int err = n ? fill(ctx, id, profiles, n)

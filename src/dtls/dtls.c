@@ -126,7 +126,8 @@ static const EVP_MD *find_md(struct slice alg)
 	} rows[] = {{"sha-256", EVP_sha256}, {"sha-384", EVP_sha384}, {"sha-512", EVP_sha512}};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (alg.n == strlen(rows[i].name) && strncasecmp((const char *)alg.p, rows[i].name, alg.n) == 0)
+		if (alg.n == strlen(rows[i].name) &&
+			strncasecmp((const char *)alg.p, rows[i].name, alg.n) == 0)
 			return rows[i].md();
 	return NULL;
 }
@@ -216,7 +217,8 @@ static int ssl_reason(const struct dtls *d)
 {
 	if (d->is_peer_refused)
 		return -ERR_AUTH;
-	return ERR_GET_REASON(ERR_peek_error()) == SSL_R_READ_TIMEOUT_EXPIRED ? -ERR_TIMEOUT : -ERR_CRYPTO;
+	return ERR_GET_REASON(ERR_peek_error()) == SSL_R_READ_TIMEOUT_EXPIRED ? -ERR_TIMEOUT
+									      : -ERR_CRYPTO;
 }
 
 static void refuse(struct dtls *d, int err)
@@ -237,7 +239,8 @@ static void announce(struct dtls *d)
 		refuse(d, -ERR_UNSUPPORTED);
 		return;
 	}
-	if (n && SSL_export_keying_material(d->ssl, keys, n, label, sizeof label - 1, NULL, 0, 0) != 1) {
+	if (n && SSL_export_keying_material(d->ssl, keys, n, label, sizeof label - 1, NULL, 0, 0) !=
+			 1) {
 		refuse(d, -ERR_CRYPTO);
 		return;
 	}
@@ -312,16 +315,19 @@ static unsigned retransmit_after(SSL *ssl, unsigned last_us)
 
 static bool looks_like_record(struct slice s)
 {
-	return s.n >= RECORD_HDR_LEN && s.n <= RX_MAX && s.p[0] >= FIRST_TYPE && s.p[0] <= LAST_TYPE &&
-		s.p[1] == VERSION_MAJOR && rd16(s.p + 11) <= s.n - RECORD_HDR_LEN;
+	return s.n >= RECORD_HDR_LEN && s.n <= RX_MAX && s.p[0] >= FIRST_TYPE &&
+	       s.p[0] <= LAST_TYPE && s.p[1] == VERSION_MAJOR &&
+	       rd16(s.p + 11) <= s.n - RECORD_HDR_LEN;
 }
 
 /* ---------------------------------------------------------------- exported */
 
-struct dtls *dtls_new(struct dtls_ctx *ctx, const struct dtls_cfg *cfg, const struct dtls_ops *ops, void *arg)
+struct dtls *dtls_new(
+	struct dtls_ctx *ctx, const struct dtls_cfg *cfg, const struct dtls_ops *ops, void *arg)
 {
 	struct dtls *d = XNEW(struct dtls);
-	*d = (struct dtls){.ops = ops, .arg = arg, .cfg = *cfg, .limit_us = UINT64_MAX, .next_us = UINT64_MAX};
+	*d = (struct dtls){
+		.ops = ops, .arg = arg, .cfg = *cfg, .limit_us = UINT64_MAX, .next_us = UINT64_MAX};
 	d->ssl = SSL_new(ctx->ssl_ctx);
 	BIO *bio = BIO_new(ctx->bio_method);
 	if (!d->ssl || !bio) {
@@ -392,7 +398,7 @@ int dtls_rx(struct dtls *d, struct slice datagram, uint64_t now_us)
 	if (!looks_like_record(datagram))
 		return -ERR_MALFORMED;
 	if (d->state == STATE_NEW)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 
 	enter(d);
 	d->in = datagram;
@@ -418,7 +424,7 @@ int dtls_send(struct dtls *d, struct slice data)
 	if (d->state == STATE_DEAD)
 		return -ERR_CLOSED;
 	if (d->state != STATE_CONNECTED)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	if (data.n > DTLS_APP_MAX)
 		return -ERR_TOO_LARGE;
 	if (data.n == 0)

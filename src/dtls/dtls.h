@@ -116,13 +116,14 @@ void dtls_start(struct dtls *d, uint64_t now_us);
 MUST_CHECK int dtls_set_remote_fingerprint(struct dtls *d, struct slice alg, struct slice hex);
 
 /*
- * One datagram from the peer. 0, or the reason to count a drop: -ERR_MALFORMED (no DTLS record), -ERR_STATE (before dtls_start), -ERR_CLOSED (dead
- * already), -ERR_CRYPTO (this datagram ended the association; `failed` was called).
- * Records that do not authenticate are discarded by OpenSSL without a word, as RFC 6347 §4.1.2.7 wishes.
+ * One datagram from the peer. 0, or the reason to count a drop: -ERR_MALFORMED (no DTLS record),
+ * -ERR_BAD_STATE (before dtls_start), -ERR_CLOSED (dead already), -ERR_CRYPTO (this datagram ended the
+ * association; `failed` was called). Records that do not authenticate are discarded by OpenSSL
+ * without a word, as RFC 6347 §4.1.2.7 wishes.
  */
 MUST_CHECK int dtls_rx(struct dtls *d, struct slice datagram, uint64_t now_us);
 
-/* Sends one record of application data. 0, -ERR_STATE before `connected`, -ERR_TOO_LARGE past DTLS_APP_MAX,
+/* Sends one record of application data. 0, -ERR_BAD_STATE before `connected`, -ERR_TOO_LARGE past DTLS_APP_MAX,
  * -ERR_CLOSED, -ERR_CRYPTO. */
 MUST_CHECK int dtls_send(struct dtls *d, struct slice data);
 

@@ -1,8 +1,6 @@
 /* dtls_internal: what identity.c, ctx.c and dtls.c share. Not included from outside the folder. */
 #pragma once
 
-/* OpenSSL names a type, which nothing here needs, like one of our error codes: it gets another name. */
-#define ERR_STATE openssl_err_state
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -10,7 +8,6 @@
 #include <openssl/srtp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-#undef ERR_STATE
 #include "dtls/dtls.h"
 
 enum { DTLS_FINGERPRINT_CAP = 32 * 3 }; /* "AB:" per byte of SHA-256, the last colon replaced by NUL */

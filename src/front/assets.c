@@ -7,23 +7,26 @@
 enum { PLAIN_BYTES_MAX = 16 << 20 };
 
 /*
- * The page may load its own files, talk to any LiveKit server that its user names, and show the media it receives.
- * Nothing may frame it, and no other script runs in it.
+ * The page may load its own files, talk to any LiveKit server that its user names, and show the
+ * media it receives. Nothing may frame it, and no other script runs in it.
  */
 static const char page_headers[] =
 	"Content-Security-Policy: default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
-	"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; "
-	"font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:; object-src 'none'; "
+	"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob: "
+	"mediastream:; "
+	"font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:; object-src "
+	"'none'; "
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'\r\n"
 	"Referrer-Policy: no-referrer\r\n"
-	"Permissions-Policy: camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=()\r\n"
+	"Permissions-Policy: camera=(self), microphone=(self), display-capture=(self), "
+	"geolocation=(), payment=()\r\n"
 	"X-Frame-Options: DENY\r\n";
 
 static const struct front_asset *find(const struct front *f, const char *path)
 {
-	for (size_t i = 0; i < f->cfg->n_assets; i++)
-		if (strcmp(f->cfg->assets[i].path, path) == 0)
-			return &f->cfg->assets[i];
+	for (size_t i = 0; i < f->cfg.n_assets; i++)
+		if (strcmp(f->cfg.assets[i].path, path) == 0)
+			return &f->cfg.assets[i];
 	return NULL;
 }
 
@@ -70,16 +73,19 @@ static void reply_asset(struct http *h, const struct front_asset *a, bool is_pag
 	bool gzip = takes_gzip(h);
 	size_t plain_n = 0;
 	uint8_t *plain = gzip ? NULL : inflated(a, &plain_n);
-	char *lines = xasprintf("ETag: %s\r\nCache-Control: %s\r\nVary: Accept-Encoding\r\n%s%s", a->etag,
-		a->immutable ? "public, max-age=31536000, immutable" : "no-cache",
+	char *lines = xasprintf("ETag: %s\r\nCache-Control: %s\r\nVary: Accept-Encoding\r\n%s%s",
+		a->etag, a->immutable ? "public, max-age=31536000, immutable" : "no-cache",
 		gzip ? "Content-Encoding: gzip\r\n" : "", is_page ? page_headers : "");
 	if (is_cached(h, a->etag))
 		http_reply(h, &(struct http_reply){.status = 304, .headers = lines});
 	else if (!gzip && !plain)
 		http_reply_text(h, 500, "file is damaged");
 	else
-		http_reply(h, &(struct http_reply){.status = 200, .content_type = a->content_type, .headers = lines,
-			.body = gzip ? slice_of(a->gzip, a->gzip_n) : slice_of(plain, plain_n)});
+		http_reply(h, &(struct http_reply){.status = 200,
+				      .content_type = a->content_type,
+				      .headers = lines,
+				      .body = gzip ? slice_of(a->gzip, a->gzip_n)
+						   : slice_of(plain, plain_n)});
 	xfree(plain);
 	xfree(lines);
 }

@@ -7,7 +7,10 @@ static bool is_private_v4(const uint8_t *ip)
 	       (ip[0] == 100 && (ip[1] & 0xc0) == 64); /* RFC 6598 */
 }
 
-/* Loopback, RFC 1918, RFC 4193, link-local, carrier-grade NAT: where a reverse proxy of ours stands. */
+/*
+ * Loopback, RFC 1918, RFC 4193, link-local, carrier-grade NAT: where a reverse proxy of ours
+ * stands.
+ */
 static bool is_near(const struct addr *a)
 {
 	struct slice ip = addr_ip(a);
@@ -35,7 +38,10 @@ static bool take(struct slice text, struct addr *out)
 	return true;
 }
 
-/* Proxies append, clients may have put anything in front: the last address that is not a proxy of ours counts. */
+/*
+ * Proxies append, clients may have put anything in front: the last address that is not a proxy of
+ * ours counts.
+ */
 static bool take_forwarded(struct slice list, struct addr *out)
 {
 	bool any = false;
@@ -55,8 +61,9 @@ static bool take_forwarded(struct slice list, struct addr *out)
 }
 
 /*
- * LiveKit believes these headers from anybody. Here they count only if the peer is so near that it can be a proxy of
- * ours: a stranger on the internet does not get to choose the address that the logs and the rooms show for it.
+ * LiveKit believes these headers from anybody. Here they count only if the peer is so near that it
+ * can be a proxy of ours: a stranger on the internet does not get to choose the address that the
+ * logs and the rooms show for it.
  */
 struct addr client_addr(const struct addr *peer, const struct client_addr_headers *h)
 {

@@ -51,7 +51,8 @@ static void client_free(struct lws *wsi)
 }
 
 /* All of libwebsockets' events arrive here; 0 goes on, -1 closes the connection. */
-static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t n)
+static int on_event(
+	struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t n)
 {
 	struct client *c = wsi && reason != LWS_CALLBACK_GET_THREAD_ID ? client_of(wsi) : NULL;
 	switch (reason) {
@@ -74,14 +75,18 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 	}
 }
 
-static int on_listen_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t n)
+static int on_listen_event(
+	struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t n)
 {
 	if (reason == LWS_CALLBACK_RAW_RX_FILE)
 		listen_accept(front_of(wsi), lws_get_socket_fd(wsi));
 	return 0;
 }
 
-/* Strangers can cause most of these lines, so only what the library calls an error is shown by default. */
+/*
+ * Strangers can cause most of these lines, so only what the library calls an error is shown by
+ * default.
+ */
 static void on_library_log(int level, const char *line)
 {
 	size_t n = strlen(line);
@@ -149,14 +154,17 @@ static int make_context(struct front *f, struct errbuf *eb)
 			"permessage-deflate; client_no_context_takeover; client_max_window_bits"},
 		{NULL, NULL, NULL},
 	};
-	const struct front_cfg *cfg = f->cfg;
+	const struct front_cfg *cfg = &f->cfg;
 	uint32_t header_s = cfg->header_timeout_s ? cfg->header_timeout_s : HEADER_TIMEOUT_S;
 	uint32_t ping_s = cfg->ping_interval_s ? cfg->ping_interval_s : PING_INTERVAL_S;
 	f->retry = (lws_retry_bo_t){
 		.secs_since_valid_ping = (uint16_t)ping_s,
 		.secs_since_valid_hangup = (uint16_t)(ping_s * (1 + PONG_WAIT_PINGS)),
 	};
-	/* Lengths are 16-bit numbers in the library: what does not fit must end there, see http.c on 414. */
+	/*
+	 * Lengths are 16-bit numbers in the library: what does not fit must end there, see http.c
+	 * on 414.
+	 */
 	for (size_t i = 0; i < ARRAY_LEN(f->token_limits.token_limit); i++)
 		f->token_limits.token_limit[i] = FRONT_REQUEST_LINE_MAX;
 	fill_protocols(f);
@@ -166,13 +174,15 @@ static int make_context(struct front *f, struct errbuf *eb)
 		.protocols = f->protocols,
 		.extensions = extensions,
 		.token_limits = &f->token_limits,
-		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
+		.options =
+			LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
 		.gid = -1,
 		.uid = -1,
 		.user = f,
 		.timeout_secs = header_s,
 		.timeout_secs_ah_idle = header_s,
-		.keepalive_timeout = (int)(cfg->keepalive_timeout_s ? cfg->keepalive_timeout_s : KEEPALIVE_TIMEOUT_S),
+		.keepalive_timeout = (int)(cfg->keepalive_timeout_s ? cfg->keepalive_timeout_s
+								    : KEEPALIVE_TIMEOUT_S),
 		.max_http_header_data2 = FRONT_HEAD_BYTES,
 		.pt_serv_buf_size = SERVICE_BUFFER_BYTES,
 		.retry_and_idle_policy = &f->retry,
@@ -193,38 +203,44 @@ static void front_free(struct front *f)
 	mbox_close(&f->mbox);
 	listen_close(f);
 	ws_slots_free(f);
+	auth_keys_unref(f->keys);
 	xfree(f->scratch);
 	xfree(f);
 }
 
-int front_start(struct front **out, const struct front_cfg *cfg, const struct front_ops *ops, void *arg,
-	struct errbuf *eb)
+int front_start(struct front **out, const struct front_cfg *cfg, const struct front_ops *ops,
+	void *arg, struct errbuf *eb)
 {
 	struct front *f = XNEW(struct front);
-	*f = (struct front){.cfg = cfg, .ops = ops, .arg = arg, .spare_fd = -1};
-	f->max_connections = cfg->max_connections ? cfg->max_connections : FRONT_CONNECTIONS_DEFAULT;
-	f->out_queue_bytes = cfg->signal_out_queue_bytes ? cfg->signal_out_queue_bytes : FRONT_OUT_QUEUE_DEFAULT;
+	*f = (struct front){.cfg = *cfg,
+		.keys = auth_keys_ref((struct auth_keys *)cfg->keys),
+		.ops = ops,
+		.arg = arg,
+		.spare_fd = -1};
+	f->max_connections =
+		cfg->max_connections ? cfg->max_connections : FRONT_CONNECTIONS_DEFAULT;
+	f->out_queue_bytes =
+		cfg->signal_out_queue_bytes ? cfg->signal_out_queue_bytes : FRONT_OUT_QUEUE_DEFAULT;
 	f->join_limits = cfg->join_limits ? *cfg->join_limits : SIGNAL_JOIN_LIMITS_DEFAULT;
 	f->scratch = xmalloc(FRONT_HEAD_BYTES);
 	ws_slots_init(f);
 	inbox_init(f);
-	*out = NULL;
-
 	int err = listen_open(f, eb);
 	if (!err)
 		err = make_context(f, eb);
 	if (!err)
 		err = listen_adopt(f, eb);
+	*out = f; /* the ops may want it as soon as the thread runs */
 	if (!err)
 		err = start_thread(f, eb);
 	if (err) {
+		*out = NULL;
 		if (f->ctx)
 			lws_context_destroy(f->ctx);
 		front_free(f);
 		return err;
 	}
 	LOG_INFO("listening for HTTP", F_UINT("port", f->port), F_UINT("sockets", f->n_listen));
-	*out = f;
 	return 0;
 }
 

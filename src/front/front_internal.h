@@ -1,9 +1,9 @@
-/* front_internal: what the files of front/ share. All of it belongs to the front thread unless it says otherwise. */
+/*
+ * front_internal: what the files of front/ share. All of it belongs to the front thread unless it
+ * says otherwise.
+ */
 #pragma once
-/* OpenSSL, which libwebsockets includes, has a type of the same name as one of our error codes. */
-#define ERR_STATE openssl_err_state
 #include <libwebsockets.h>
-#undef ERR_STATE
 #include <pthread.h>
 #include "base/list.h"
 #include "front/front.h"
@@ -11,7 +11,7 @@
 #include "thread/mbox.h"
 
 enum {
-	/* Room for the request head: the longest request line, and headers as large again as most servers allow. */
+	/* Room for the request head: the longest request line and 32 KiB of headers. */
 	FRONT_HEAD_BYTES = FRONT_REQUEST_LINE_MAX + 32 * 1024,
 	FRONT_QUERY_MAX = 64, /* parameters; the rest is not looked at */
 	FRONT_CLOSE_WAIT_S = 2,
@@ -23,7 +23,7 @@ struct ws;
 struct client {
 	struct front *f;
 	struct addr peer;
-	struct ws *ws; /* NULL while it speaks HTTP */
+	struct ws *ws;                   /* NULL while it speaks HTTP */
 	struct signal_join_params *join; /* accepted, waiting for the upgrade to finish */
 };
 
@@ -33,7 +33,7 @@ struct ws {
 	struct lws *wsi;
 	uint64_t conn;
 	struct signal_conn signal;
-	struct buf rx; /* a message until its last fragment */
+	struct buf rx;  /* a message until its last fragment */
 	struct list tx; /* struct ws_message */
 	size_t tx_bytes;
 	uint16_t close_code; /* 0 = stay; else close with it once tx is empty */
@@ -41,13 +41,14 @@ struct ws {
 
 struct ws_slot {
 	struct ws *ws;
-	uint32_t gen;       /* counts up with each use, so that an old handle finds nothing */
-	uint32_t lost_gen;  /* written by any thread: a message for this generation could not be posted */
+	uint32_t gen;      /* counts up with each use, so that an old handle finds nothing */
+	uint32_t lost_gen; /* any thread: a message for this generation was not posted */
 	uint32_t next_free;
 };
 
 struct front {
-	const struct front_cfg *cfg;
+	struct front_cfg cfg;
+	struct auth_keys *keys; /* referenced; swapped by a reload, on this thread */
 	const struct front_ops *ops;
 	void *arg;
 	uint32_t max_connections;
@@ -63,7 +64,7 @@ struct front {
 	int *listen_fds;
 	size_t n_listen;
 	uint16_t port;
-	int spare_fd; /* given up to accept and refuse a connection when no file descriptor is left */
+	int spare_fd; /* given up to refuse a connection when no descriptor is left */
 	uint32_t n_clients;
 
 	struct ws_slot *slots;
@@ -111,7 +112,9 @@ struct http {
 /* The value of a header, NUL-terminated; p == NULL if it is absent or too long. */
 struct slice http_header(struct http *h, enum lws_token_indexes token);
 
-/* The same for a header that libwebsockets has no number for; `name` in lower case with its colon. */
+/*
+ * The same for a header that libwebsockets has no number for; `name` in lower case with its colon.
+ */
 struct slice http_header_named(struct http *h, const char *name);
 
 /* The first parameter of that name, or an empty slice. */
@@ -146,7 +149,8 @@ struct route {
 	bool is_prefix;
 	bool dev_only;
 	void (*handle)(struct http *h);
-	bool (*upgrade)(struct http *h); /* true: let it become a WebSocket; false: has replied. NULL: never */
+	/* true: let it become a WebSocket; false: has replied. NULL: never a WebSocket. */
+	bool (*upgrade)(struct http *h);
 };
 
 /* The route for a path, NULL if there is none; dev: routes of the development mode exist. */

@@ -16,10 +16,20 @@ struct status_row {
 };
 
 static const struct status_row statuses[] = {
-	{200, "OK"}, {204, "No Content"}, {304, "Not Modified"}, {400, "Bad Request"}, {401, "Unauthorized"},
-	{403, "Forbidden"}, {404, "Not Found"}, {405, "Method Not Allowed"}, {411, "Length Required"},
-	{413, "Content Too Large"}, {414, "URI Too Long"}, {429, "Too Many Requests"},
-	{500, "Internal Server Error"}, {503, "Service Unavailable"},
+	{200, "OK"},
+	{204, "No Content"},
+	{304, "Not Modified"},
+	{400, "Bad Request"},
+	{401, "Unauthorized"},
+	{403, "Forbidden"},
+	{404, "Not Found"},
+	{405, "Method Not Allowed"},
+	{411, "Length Required"},
+	{413, "Content Too Large"},
+	{414, "URI Too Long"},
+	{429, "Too Many Requests"},
+	{500, "Internal Server Error"},
+	{503, "Service Unavailable"},
 };
 
 static const struct {
@@ -27,9 +37,13 @@ static const struct {
 	enum http_method method;
 	const char *name;
 } methods[] = {
-	{LWSHUMETH_GET, HTTP_GET, "GET"}, {LWSHUMETH_HEAD, HTTP_HEAD, "HEAD"}, {LWSHUMETH_POST, HTTP_POST, "POST"},
-	{LWSHUMETH_OPTIONS, HTTP_OPTIONS, "OPTIONS"}, {LWSHUMETH_PUT, HTTP_PUT, "PUT"},
-	{LWSHUMETH_PATCH, HTTP_PATCH, "PATCH"}, {LWSHUMETH_DELETE, HTTP_DELETE, "DELETE"},
+	{LWSHUMETH_GET, HTTP_GET, "GET"},
+	{LWSHUMETH_HEAD, HTTP_HEAD, "HEAD"},
+	{LWSHUMETH_POST, HTTP_POST, "POST"},
+	{LWSHUMETH_OPTIONS, HTTP_OPTIONS, "OPTIONS"},
+	{LWSHUMETH_PUT, HTTP_PUT, "PUT"},
+	{LWSHUMETH_PATCH, HTTP_PATCH, "PATCH"},
+	{LWSHUMETH_DELETE, HTTP_DELETE, "DELETE"},
 };
 
 static const char *status_text(int status)
@@ -86,7 +100,9 @@ struct addr http_client_addr(struct http *h)
 	return client_addr(&h->client->peer, &headers);
 }
 
-/* Any origin may talk to us: what a page can do is decided by its token, not by where it came from. */
+/*
+ * Any origin may talk to us: what a page can do is decided by its token, not by where it came from.
+ */
 static void add_cors(struct http *h, struct buf *head, bool any_origin)
 {
 	struct slice origin = http_header(h, WSI_TOKEN_ORIGIN);
@@ -124,7 +140,8 @@ void http_reply(struct http *h, const struct http_reply *r)
 
 	metric_inc(M_HTTP_REQUESTS);
 	int n = out.full ? -1 : (int)(out.n - LWS_PRE);
-	h->failed = n < 0 || lws_write(h->wsi, out.p + LWS_PRE, (size_t)n, LWS_WRITE_HTTP_FINAL) < n;
+	h->failed =
+		n < 0 || lws_write(h->wsi, out.p + LWS_PRE, (size_t)n, LWS_WRITE_HTTP_FINAL) < n;
 	if (!h->failed)
 		lws_set_timeout(h->wsi, PENDING_TIMEOUT_HTTP_CONTENT, RESPONSE_SEND_TIMEOUT_S);
 	buf_free(&out);
@@ -132,18 +149,20 @@ void http_reply(struct http *h, const struct http_reply *r)
 
 void http_reply_text(struct http *h, int status, const char *text)
 {
-	http_reply(h, &(struct http_reply){
-		.status = status, .content_type = "text/plain; charset=utf-8", .body = slice_str(text)});
+	http_reply(h, &(struct http_reply){.status = status,
+			      .content_type = "text/plain; charset=utf-8",
+			      .body = slice_str(text)});
 }
 
 static void reply_preflight(struct http *h)
 {
 	struct slice wanted = http_header(h, WSI_TOKEN_HTTP_AC_REQUEST_HEADERS);
-	char *lines = NULL;
-	lines = xasprintf("Access-Control-Allow-Methods: OPTIONS, HEAD, GET, POST, PATCH, DELETE\r\n"
-			  "Access-Control-Allow-Headers: %.*s\r\n"
-			  "Access-Control-Max-Age: %d\r\n",
-		wanted.n ? (int)wanted.n : 1, wanted.n ? (const char *)wanted.p : "*", CORS_MAX_AGE_S);
+	char *lines = xasprintf(
+		"Access-Control-Allow-Methods: OPTIONS, HEAD, GET, POST, PATCH, DELETE\r\n"
+		"Access-Control-Allow-Headers: %.*s\r\n"
+		"Access-Control-Max-Age: %d\r\n",
+		wanted.n ? (int)wanted.n : 1, wanted.n ? (const char *)wanted.p : "*",
+		CORS_MAX_AGE_S);
 	http_reply(h, &(struct http_reply){.status = 204, .headers = lines});
 	xfree(lines);
 }
@@ -201,13 +220,14 @@ static bool read_request(struct http *h)
 		http_reply_text(h, 405, "method not allowed");
 		return false;
 	}
-	LOG_DEBUG("http request", F_STR("method", name), F_SLICE("path", h->path), F_ADDR("from", &h->client->peer));
+	LOG_DEBUG("http request", F_STR("method", name), F_SLICE("path", h->path),
+		F_ADDR("from", &h->client->peer));
 	return true;
 }
 
 /*
- * The parser below us knows bodies with a Content-Length only: a chunked one would be taken for the next request
- * (RFC 9112 §6.3), so the connection ends here. False if it has replied.
+ * The parser below us knows bodies with a Content-Length only: a chunked one would be taken for the
+ * next request (RFC 9112 §6.3), so the connection ends here. False if it has replied.
  */
 static bool check_body(struct http *h)
 {
@@ -244,8 +264,10 @@ static void reply_not_allowed(struct http *h, const struct route *r)
 		if (r->methods & methods[i].method)
 			buf_printf(&allow, ", %s", methods[i].name);
 	buf_add_str(&allow, "\r\n");
-	http_reply(h, &(struct http_reply){.status = 405, .content_type = "text/plain; charset=utf-8",
-		.body = slice_str("method not allowed"), .headers = buf_cstr(&allow)});
+	http_reply(h, &(struct http_reply){.status = 405,
+			      .content_type = "text/plain; charset=utf-8",
+			      .body = slice_str("method not allowed"),
+			      .headers = buf_cstr(&allow)});
 	buf_free(&allow);
 }
 
@@ -257,7 +279,7 @@ static void answer(struct http *h)
 		reply_preflight(h);
 		return;
 	}
-	const struct route *r = route_find(h->path, h->f->cfg->dev);
+	const struct route *r = route_find(h->path, h->f->cfg.dev);
 	if (r && !(r->methods & h->method))
 		reply_not_allowed(h, r);
 	else if (r)
@@ -278,14 +300,17 @@ int http_on_request(struct lws *wsi, struct client *c)
 int http_on_upgrade(struct lws *wsi, struct client *c, const char *protocol)
 {
 	struct http h = {.f = c->f, .client = c, .wsi = wsi, .is_upgrade = true};
-	/* Clients that would like HTTP/2 can live without (RFC 9110 §7.8): they get their answer in HTTP/1.1. */
+	/*
+	 * Clients that would like HTTP/2 can live without (RFC 9110 §7.8): they get their answer in
+	 * HTTP/1.1.
+	 */
 	if (strcasecmp(protocol, "websocket") != 0) {
 		answer(&h);
 		return h.failed ? -1 : 1;
 	}
 	if (!read_request(&h))
 		return h.failed ? -1 : 1;
-	const struct route *r = route_find(h.path, c->f->cfg->dev);
+	const struct route *r = route_find(h.path, c->f->cfg.dev);
 	if (!r || !r->upgrade || h.method != HTTP_GET)
 		http_reply_text(&h, 404, "not found");
 	else if (r->upgrade(&h))

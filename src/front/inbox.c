@@ -37,8 +37,34 @@ static void drop(struct msg *m)
 	xfree(CONTAINER_OF(m, struct inbox_msg, msg));
 }
 
-static const struct msg_kind kind_send = {.name = "front_send", .handle = handle_send, .drop = drop};
-static const struct msg_kind kind_close = {.name = "front_close", .handle = handle_close, .drop = drop};
+static const struct msg_kind kind_send = {
+	.name = "front_send", .handle = handle_send, .drop = drop};
+static const struct msg_kind kind_close = {
+	.name = "front_close", .handle = handle_close, .drop = drop};
+
+struct keys_msg {
+	struct msg msg;
+	struct auth_keys *keys; /* referenced */
+};
+
+static void handle_keys(void *receiver, struct msg *m)
+{
+	struct front *f = receiver;
+	struct keys_msg *k = CONTAINER_OF(m, struct keys_msg, msg);
+	auth_keys_unref(f->keys);
+	f->keys = k->keys;
+	xfree(k);
+}
+
+static void drop_keys(struct msg *m)
+{
+	struct keys_msg *k = CONTAINER_OF(m, struct keys_msg, msg);
+	auth_keys_unref(k->keys);
+	xfree(k);
+}
+
+static const struct msg_kind kind_keys = {
+	.name = "front_keys", .handle = handle_keys, .drop = drop_keys};
 
 /* Any thread. */
 static void wake(void *arg)
@@ -49,10 +75,14 @@ static void wake(void *arg)
 
 void inbox_init(struct front *f)
 {
-	mbox_init(&f->mbox, f->cfg->mailbox_messages ? f->cfg->mailbox_messages : MAILBOX_DEFAULT, wake, f);
+	mbox_init(&f->mbox, f->cfg.mailbox_messages ? f->cfg.mailbox_messages : MAILBOX_DEFAULT,
+		wake, f);
 }
 
-/* Any thread. A message that finds no room takes its connection with it: a gap would confuse the client. */
+/*
+ * Any thread. A message that finds no room takes its connection with it: a gap would confuse the
+ * client.
+ */
 static void post(struct front *f, struct inbox_msg *m)
 {
 	uint32_t i = (uint32_t)m->conn, gen = (uint32_t)(m->conn >> 32);
@@ -80,4 +110,11 @@ void front_close(struct front *f, uint64_t conn, uint16_t ws_code)
 	struct inbox_msg *m = xmalloc(sizeof *m);
 	*m = (struct inbox_msg){.msg = {.kind = &kind_close}, .conn = conn, .close_code = ws_code};
 	post(f, m);
+}
+
+void front_set_keys(struct front *f, struct auth_keys *keys)
+{
+	struct keys_msg *m = XNEW(struct keys_msg);
+	*m = (struct keys_msg){.msg = {.kind = &kind_keys}, .keys = auth_keys_ref(keys)};
+	mbox_post_or_drop(&f->mbox, &m->msg);
 }

@@ -21,15 +21,20 @@ static void set_option(int fd, int level, int name, int value)
 static int refuse_bind(const struct addr *a, int why, struct errbuf *eb)
 {
 	char text[ADDR_TEXT_CAP];
-	const char *hint = why == EADDRINUSE      ? "another program uses it; choose another port"
-			   : why == EACCES        ? "ports below 1024 need a privilege (CAP_NET_BIND_SERVICE)"
+	const char *hint = why == EADDRINUSE ? "another program uses it; choose another port"
+			   : why == EACCES
+				   ? "ports below 1024 need a privilege (CAP_NET_BIND_SERVICE)"
 			   : why == EADDRNOTAVAIL ? "this machine does not have that address"
 						  : strerror(why);
 	return err_set(eb, ERR_SYSTEM, "cannot listen on %s: %s", addr_format(a, text), hint);
 }
 
-/* Opens one listening socket. *fd is -1 if the machine has no such address family and that is all right. */
-static int open_one(struct addr *a, bool both_families, bool family_optional, int *fd, struct errbuf *eb)
+/*
+ * Opens one listening socket. *fd is -1 if the machine has no such address family and that is all
+ * right.
+ */
+static int open_one(
+	struct addr *a, bool both_families, bool family_optional, int *fd, struct errbuf *eb)
 {
 	*fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (*fd < 0 && errno == EAFNOSUPPORT && family_optional)
@@ -56,7 +61,8 @@ static uint16_t port_of(int fd)
 	return getsockname(fd, &a.sa, &n) == 0 ? addr_port(&a) : 0;
 }
 
-static int open_and_keep(struct front *f, struct addr *a, bool both_families, bool family_optional, struct errbuf *eb)
+static int open_and_keep(struct front *f, struct addr *a, bool both_families, bool family_optional,
+	struct errbuf *eb)
 {
 	int fd;
 	/* With port 0 the first socket finds a port and the others follow it. */
@@ -71,7 +77,7 @@ static int open_and_keep(struct front *f, struct addr *a, bool both_families, bo
 
 int listen_open(struct front *f, struct errbuf *eb)
 {
-	const struct front_cfg *cfg = f->cfg;
+	const struct front_cfg *cfg = &f->cfg;
 	int err = 0;
 	f->port = cfg->port;
 	f->listen_fds = xcalloc(cfg->n_bind + 1, sizeof f->listen_fds[0]);
@@ -95,7 +101,8 @@ int listen_adopt(struct front *f, struct errbuf *eb)
 {
 	for (size_t i = 0; i < f->n_listen; i++) {
 		lws_sock_file_fd_type fd = {.filefd = f->listen_fds[i]};
-		if (!lws_adopt_descriptor_vhost(f->vhost, LWS_ADOPT_RAW_FILE_DESC, fd, "listen", NULL))
+		if (!lws_adopt_descriptor_vhost(
+			    f->vhost, LWS_ADOPT_RAW_FILE_DESC, fd, "listen", NULL))
 			return err_set(eb, ERR_SYSTEM, "cannot watch the listening socket");
 		f->listen_fds[i] = -1;
 	}
@@ -128,7 +135,8 @@ static void refuse_without_fd(struct front *f, int listen_fd)
 
 static void refuse_when_full(int fd)
 {
-	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: "
+				   "0\r\nConnection: close\r\n\r\n";
 	(void)!send(fd, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
 }

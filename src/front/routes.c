@@ -52,7 +52,7 @@ static int is_ready(struct front *f, struct buf *why_not)
 {
 	if (__atomic_load_n(&f->draining, __ATOMIC_ACQUIRE)) {
 		buf_add_str(why_not, "draining");
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	}
 	return f->ops->ready ? f->ops->ready(f->arg, why_not) : 0;
 }
@@ -62,18 +62,20 @@ static void readyz(struct http *h)
 	struct buf why;
 	buf_init(&why, 1024);
 	int err = is_ready(h->f, &why);
-	json_t *o = err ? json_pack("{s:b,s:s}", "ready", 0, "reason", buf_cstr(&why)) : json_pack("{s:b}", "ready", 1);
+	json_t *o = err ? json_pack("{s:b,s:s}", "ready", 0, "reason", buf_cstr(&why))
+			: json_pack("{s:b}", "ready", 1);
 	char *text = json_dumps(o, JSON_COMPACT);
-	http_reply(h, &(struct http_reply){
-		.status = err ? 503 : 200, .content_type = json, .body = slice_str(text)});
-	free(text);
+	http_reply(h,
+		&(struct http_reply){
+			.status = err ? 503 : 200, .content_type = json, .body = slice_str(text)});
+	mem_free_foreign(text);
 	json_decref(o);
 	buf_free(&why);
 }
 
 static bool metrics_allowed(struct http *h)
 {
-	const char *user = h->f->cfg->metrics_username, *password = h->f->cfg->metrics_password;
+	const char *user = h->f->cfg.metrics_username, *password = h->f->cfg.metrics_password;
 	if (!user || !user[0])
 		return true;
 	struct slice given = http_header(h, WSI_TOKEN_HTTP_AUTHORIZATION);
@@ -93,28 +95,31 @@ static bool metrics_allowed(struct http *h)
 static void metrics(struct http *h)
 {
 	if (!metrics_allowed(h)) {
-		http_reply(h, &(struct http_reply){.status = 401, .content_type = text_plain,
-			.body = slice_str("unauthorized"), .headers = "WWW-Authenticate: Basic realm=\"metrics\"\r\n"});
+		http_reply(h, &(struct http_reply){.status = 401,
+				      .content_type = text_plain,
+				      .body = slice_str("unauthorized"),
+				      .headers = "WWW-Authenticate: Basic realm=\"metrics\"\r\n"});
 		return;
 	}
 	struct buf out;
 	buf_init(&out, METRICS_BYTES_MAX);
 	metric_print(&out);
-	http_reply(h, &(struct http_reply){
-		.status = 200, .content_type = "text/plain; version=0.0.4", .body = buf_slice(&out)});
+	http_reply(h, &(struct http_reply){.status = 200,
+			      .content_type = "text/plain; version=0.0.4",
+			      .body = buf_slice(&out)});
 	buf_free(&out);
 }
 
 /* Shared by the validate routes and the upgrade. On refusal `eb` holds the text of the answer. */
-static int check_join(
-	struct http *h, enum signal_join_path path, struct signal_join_params **out, struct errbuf *eb, int *status)
+static int check_join(struct http *h, enum signal_join_path path, struct signal_join_params **out,
+	struct errbuf *eb, int *status)
 {
 	struct front *f = h->f;
 	const struct signal_join_env env = {
-		.keys = f->cfg->keys,
+		.keys = f->keys,
 		.limits = f->join_limits,
 		.now_s = clock_wall_us() / US_PER_S,
-		.auto_create = f->cfg->auto_create,
+		.auto_create = f->cfg.auto_create,
 		.room_exists = f->ops->room_exists,
 		.arg = f->arg,
 	};
@@ -133,21 +138,23 @@ static int check_join(
 		signal_join_params_free(*out);
 		*out = NULL;
 		*status = 503;
-		err = err_set(eb, ERR_STATE, "server is not ready: %s", buf_cstr(&why));
+		err = err_set(eb, ERR_BAD_STATE, "server is not ready: %s", buf_cstr(&why));
 	}
 	buf_free(&why);
 	if (err) {
 		metric_inc(M_JOIN_ERRORS);
-		LOG_INFO("join refused", F_SLICE("path", h->path), F_INT("status", *status), F_STR("reason", eb->text),
-			F_ADDR("from", &http.client));
+		LOG_INFO("join refused", F_SLICE("path", h->path), F_INT("status", *status),
+			F_STR("reason", eb->text), F_ADDR("from", &http.client));
 	}
 	return err;
 }
 
 static void reply_refused(struct http *h, int status, const char *text)
 {
-	http_reply(h, &(struct http_reply){
-		.status = status, .content_type = text_plain, .body = slice_str(text), .any_origin = true});
+	http_reply(h, &(struct http_reply){.status = status,
+			      .content_type = text_plain,
+			      .body = slice_str(text),
+			      .any_origin = true});
 }
 
 static void validate(struct http *h, enum signal_join_path path)
@@ -173,7 +180,10 @@ static void validate_v1(struct http *h)
 	validate(h, SIGNAL_JOIN_V1);
 }
 
-/* The library below cannot hold an upgrade back while others are asked: all answers must be at hand here. */
+/*
+ * The library below cannot hold an upgrade back while others are asked: all answers must be at hand
+ * here.
+ */
 static bool upgrade(struct http *h, enum signal_join_path path)
 {
 	struct errbuf eb = {0};
@@ -216,15 +226,17 @@ static char *dev_identity(struct slice name)
 	if (!b.n)
 		buf_add_str(&b, "guest");
 	rng_bytes(suffix, sizeof suffix);
-	buf_printf(&b, "%s%02x%02x%02x", b.p[b.n - 1] == '-' ? "" : "-", suffix[0], suffix[1], suffix[2]);
+	buf_printf(&b, "%s%02x%02x%02x", b.p[b.n - 1] == '-' ? "" : "-", suffix[0], suffix[1],
+		suffix[2]);
 	return buf_take(&b);
 }
 
 static void dev_token(struct http *h)
 {
 	struct slice room = http_query(h, "room"), name = http_query(h, "name");
-	const struct auth_keys *keys = h->f->cfg->keys;
-	if (!room.n || !name.n || room.n > DEV_NAME_MAX || name.n > DEV_NAME_MAX || !auth_keys_count(keys)) {
+	const struct auth_keys *keys = h->f->keys;
+	if (!room.n || !name.n || room.n > DEV_NAME_MAX || name.n > DEV_NAME_MAX ||
+		!auth_keys_count(keys)) {
 		http_reply_text(h, 400, "room and name are needed, each at most 128 bytes");
 		return;
 	}
@@ -234,13 +246,18 @@ static void dev_token(struct http *h)
 	g.video.room_join = true;
 	g.video.can_update_own_metadata = GRANT_YES;
 	char *token = NULL;
-	int err = auth_mint(keys, auth_keys_at(keys, 0), &g, DEV_TOKEN_TTL_S, clock_wall_us() / US_PER_S, &token);
-	json_t *o = err ? NULL : json_pack("{s:s,s:s,s:s}", "token", token, "identity", g.identity, "room", g.video.room);
+	int err = auth_mint(keys, auth_keys_at(keys, 0), &g, DEV_TOKEN_TTL_S,
+		clock_wall_us() / US_PER_S, &token);
+	json_t *o = err ? NULL
+			: json_pack("{s:s,s:s,s:s}", "token", token, "identity", g.identity, "room",
+				  g.video.room);
 	if (o) {
 		char *text = json_dumps(o, JSON_COMPACT);
-		http_reply(h, &(struct http_reply){.status = 200, .content_type = json, .body = slice_str(text),
-			.headers = "Cache-Control: no-store\r\n"});
-		free(text);
+		http_reply(h, &(struct http_reply){.status = 200,
+				      .content_type = json,
+				      .body = slice_str(text),
+				      .headers = "Cache-Control: no-store\r\n"});
+		mem_free_foreign(text);
 		json_decref(o);
 	} else {
 		http_reply_text(h, 400, "room and name must be UTF-8");
@@ -251,6 +268,7 @@ static void dev_token(struct http *h)
 	xfree(g.video.room);
 }
 
+/* clang-format off */
 static const struct route routes[] = {
 	/* methods              path                prefix dev    handler          upgrade */
 	{HTTP_GET | HTTP_HEAD,  "/",                false, false, root,            NULL},
@@ -265,13 +283,15 @@ static const struct route routes[] = {
 	{HTTP_GET,              "/rtc/v1/validate", false, false, validate_v1,     NULL},
 	{HTTP_GET,              "/dev/token",       false, true,  dev_token,       NULL},
 };
+/* clang-format on */
 
 const struct route *route_find(struct slice path, bool dev)
 {
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		const struct route *r = &routes[i];
 		size_t n = strlen(r->path);
-		bool same = r->is_prefix ? path.n >= n && memcmp(path.p, r->path, n) == 0 : slice_eq_str(path, r->path);
+		bool same = r->is_prefix ? path.n >= n && memcmp(path.p, r->path, n) == 0
+					 : slice_eq_str(path, r->path);
 		if (same && (dev || !r->dev_only))
 			return r;
 	}

@@ -22,7 +22,8 @@ void ws_slots_init(struct front *f)
 	f->n_slots = f->max_connections;
 	f->slots = xcalloc(f->n_slots, sizeof f->slots[0]);
 	for (uint32_t i = 0; i < f->n_slots; i++)
-		f->slots[i] = (struct ws_slot){.gen = 1, .next_free = i + 1 < f->n_slots ? i + 1 : no_slot};
+		f->slots[i] = (struct ws_slot){
+			.gen = 1, .next_free = i + 1 < f->n_slots ? i + 1 : no_slot};
 	f->first_free = f->n_slots ? 0 : no_slot;
 }
 
@@ -78,11 +79,14 @@ void ws_close(struct ws *ws, uint16_t code)
 	lws_callback_on_writable(ws->wsi);
 }
 
-/* The client does not read: what it has missed it would never catch up with, so it is better off reconnecting. */
+/*
+ * The client does not read: what it has missed it would never catch up with, so it is better off
+ * reconnecting.
+ */
 static void overflow(struct ws *ws)
 {
-	LOG_WARN("signal client reads too slowly", F_UINT("conn", ws->conn), F_UINT("queued_bytes", ws->tx_bytes),
-		F_ADDR("from", &ws->client->peer));
+	LOG_WARN("signal client reads too slowly", F_UINT("conn", ws->conn),
+		F_UINT("queued_bytes", ws->tx_bytes), F_ADDR("from", &ws->client->peer));
 	while (!list_empty(&ws->tx))
 		message_free(ws, list_first(&ws->tx, struct ws_message, node));
 	ws_close(ws, SIGNAL_CLOSE_TRY_LATER);
@@ -116,7 +120,8 @@ void ws_send(struct ws *ws, struct slice binary)
 	buf_init(&json, ws->client->f->out_queue_bytes);
 	int err = signal_conn_json(binary, &json);
 	if (err) {
-		LOG_ERROR("signal message has no JSON form", F_UINT("conn", ws->conn), F_UINT("bytes", binary.n), F_ERR(err));
+		LOG_ERROR("signal message has no JSON form", F_UINT("conn", ws->conn),
+			F_UINT("bytes", binary.n), F_ERR(err));
 		ws_close(ws, SIGNAL_CLOSE_INTERNAL);
 	} else {
 		queue(ws, buf_slice(&json), true);
@@ -125,15 +130,17 @@ void ws_send(struct ws *ws, struct slice binary)
 }
 
 /*
- * This version of libwebsockets forgets the client's compression window when the *server's* is not to be kept. A
- * client that asks for the one and does not promise the other would be misread, so it goes without.
+ * This version of libwebsockets forgets the client's compression window when the *server's* is not
+ * to be kept. A client that asks for the one and does not promise the other would be misread, so it
+ * goes without.
  */
 bool ws_may_compress(struct lws *wsi)
 {
 	char offer[256];
 	if (lws_hdr_copy(wsi, offer, sizeof offer, WSI_TOKEN_EXTENSIONS) <= 0)
 		return false;
-	return !strstr(offer, "server_no_context_takeover") || strstr(offer, "client_no_context_takeover");
+	return !strstr(offer, "server_no_context_takeover") ||
+	       strstr(offer, "client_no_context_takeover");
 }
 
 int ws_on_established(struct lws *wsi, struct client *c)
@@ -145,7 +152,8 @@ int ws_on_established(struct lws *wsi, struct client *c)
 		return -1;
 	struct ws *ws = XNEW(struct ws);
 	*ws = (struct ws){.client = c, .wsi = wsi};
-	buf_init(&ws->rx, f->cfg->signal_message_bytes ? f->cfg->signal_message_bytes : RX_BYTES_NO_LIMIT);
+	buf_init(&ws->rx,
+		f->cfg.signal_message_bytes ? f->cfg.signal_message_bytes : RX_BYTES_NO_LIMIT);
 	list_init(&ws->tx);
 	signal_conn_init(&ws->signal, clock_mono_us());
 	if (!slot_take(f, ws)) {
@@ -154,7 +162,10 @@ int ws_on_established(struct lws *wsi, struct client *c)
 		return -1;
 	}
 	c->ws = ws;
-	/* Less memory per client for a little less compression, and whole messages instead of 1 KiB pieces. */
+	/*
+	 * Less memory per client for a little less compression, and whole messages instead of 1 KiB
+	 * pieces.
+	 */
 	lws_set_extension_option(wsi, "permessage-deflate", "mem_level", "5");
 	lws_set_extension_option(wsi, "permessage-deflate", "rx_buf_size", "13");
 	lws_set_extension_option(wsi, "permessage-deflate", "tx_buf_size", "13");
@@ -181,12 +192,14 @@ static void on_request(void *arg, Livekit__SignalRequest *req)
 }
 
 /*
- * From here on the client is not listened to. The close frame goes out when it is writable, not at once: ending in
- * the middle of its input would make libwebsockets lose count of the frames and cut the line without a word.
+ * From here on the client is not listened to. The close frame goes out when it is writable, not at
+ * once: ending in the middle of its input would make libwebsockets lose count of the frames and cut
+ * the line without a word.
  */
 static void end(struct ws *ws, uint16_t code, const char *why)
 {
-	LOG_INFO("signal connection ended by us", F_UINT("conn", ws->conn), F_UINT("code", code), F_STR("reason", why));
+	LOG_INFO("signal connection ended by us", F_UINT("conn", ws->conn), F_UINT("code", code),
+		F_STR("reason", why));
 	ws_close(ws, code);
 }
 
@@ -217,8 +230,8 @@ void ws_on_receive(struct lws *wsi, struct client *c, struct slice fragment)
 	}
 	if (!lws_is_final_fragment(wsi))
 		return;
-	int err = signal_conn_rx(&ws->signal, buf_slice(&ws->rx), !lws_frame_is_binary(wsi), clock_mono_us(),
-		clock_wall_us(), &ops, ws, &code);
+	int err = signal_conn_rx(&ws->signal, buf_slice(&ws->rx), !lws_frame_is_binary(wsi),
+		clock_mono_us(), clock_wall_us(), &ops, ws, &code);
 	rx_reset(ws);
 	if (err)
 		end(ws, code, err_text(err));
@@ -235,9 +248,13 @@ int ws_on_writable(struct lws *wsi, struct client *c)
 		lws_close_reason(wsi, (enum lws_close_status)ws->close_code, NULL, 0);
 		return -1;
 	}
-	/* One per call: more could leave half of one behind, and libwebsockets would have to copy it. */
+	/*
+	 * One per call: more could leave half of one behind, and libwebsockets would have to copy
+	 * it.
+	 */
 	struct ws_message *m = list_first(&ws->tx, struct ws_message, node);
-	int n = lws_write(wsi, m->frame + LWS_PRE, m->n, m->is_text ? LWS_WRITE_TEXT : LWS_WRITE_BINARY);
+	int n = lws_write(
+		wsi, m->frame + LWS_PRE, m->n, m->is_text ? LWS_WRITE_TEXT : LWS_WRITE_BINARY);
 	bool failed = n < (int)m->n;
 	message_free(ws, m);
 	if (failed)

@@ -45,7 +45,8 @@ static bool is_cred(struct slice s, size_t min, size_t max)
 static int gen_init(struct gen *gen, const char *ufrag, const char *pwd)
 {
 	struct slice u = slice_str(ufrag), p = slice_str(pwd);
-	if (!is_cred(u, ICE_UFRAG_MIN, ICE_LOCAL_UFRAG_MAX) || !is_cred(p, ICE_PWD_MIN, ICE_CRED_MAX))
+	if (!is_cred(u, ICE_UFRAG_MIN, ICE_LOCAL_UFRAG_MAX) ||
+		!is_cred(p, ICE_PWD_MIN, ICE_CRED_MAX))
 		return -ERR_RANGE;
 	*gen = (struct gen){0};
 	memcpy(gen->ufrag, u.p, u.n);
@@ -144,8 +145,6 @@ void agent_settle(struct ice *a, uint64_t now_us)
 	nominate_if_due(a, now_us);
 	recheck_if_silent(a, now_us);
 	enum ice_state state = state_now(a, now_us);
-	if (state == ICE_DISCONNECTED && a->state != state)
-		pair_recheck_all(a);
 	if (state == ICE_FAILED)
 		a->selected = a->nominated = NONE;
 	state_set(a, state);
@@ -154,8 +153,8 @@ void agent_settle(struct ice *a, uint64_t now_us)
 
 int ice_new(struct ice **out, const struct ice_cfg *cfg, const struct ice_ops *ops, void *arg)
 {
-	if (cfg->n_locals < 1 || cfg->n_locals > ICE_LOCALS_MAX || !cfg->pacing_us || !cfg->rto_us ||
-		!cfg->consent_us || !cfg->disconnected_us)
+	if (cfg->n_locals < 1 || cfg->n_locals > ICE_LOCALS_MAX || !cfg->pacing_us ||
+		!cfg->rto_us || !cfg->consent_us || !cfg->disconnected_us)
 		return -ERR_RANGE;
 	for (size_t i = 0; i < cfg->n_locals; i++)
 		if (cfg->locals[i].n_advertised > ICE_ADVERTISED_MAX)
@@ -200,8 +199,9 @@ void ice_close(struct ice *a)
 int ice_set_remote(struct ice *a, struct slice ufrag, struct slice pwd, uint64_t now_us)
 {
 	if (is_stopped(a))
-		return -ERR_STATE;
-	if (!is_cred(ufrag, ICE_UFRAG_MIN, ICE_CRED_MAX) || !is_cred(pwd, ICE_PWD_MIN, ICE_CRED_MAX))
+		return -ERR_BAD_STATE;
+	if (!is_cred(ufrag, ICE_UFRAG_MIN, ICE_CRED_MAX) ||
+		!is_cred(pwd, ICE_PWD_MIN, ICE_CRED_MAX))
 		return -ERR_RANGE;
 	struct gen *gen = &a->gens[a->gen_now];
 	struct hmac_sha1 key;
@@ -209,7 +209,7 @@ int ice_set_remote(struct ice *a, struct slice ufrag, struct slice pwd, uint64_t
 	if (gen->has_remote) {
 		bool is_same = slice_eq(ufrag, remote_ufrag(gen)) &&
 			secret_eq(&key, &gen->remote_key, sizeof key);
-		return is_same ? 0 : -ERR_STATE;
+		return is_same ? 0 : -ERR_BAD_STATE;
 	}
 	size_t ours = strlen(gen->ufrag);
 	memcpy(gen->username, ufrag.p, ufrag.n);
@@ -239,12 +239,12 @@ int ice_add_remote_candidate(struct ice *a, struct slice line, uint64_t now_us)
 {
 	struct ice_candidate c;
 	if (is_stopped(a))
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	int err = ice_candidate_parse(&c, line);
 	if (err)
 		return err;
 	if (!is_of_this_generation(a, c.ufrag))
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	struct remote *r = remote_find(a, &c.addr);
 	if (r)
 		r->type = (uint8_t)c.type; /* its pairs keep their priority (RFC 8445 §7.3.1.3) */
@@ -267,7 +267,7 @@ int ice_restart(struct ice *a, const char *ufrag, const char *pwd, uint64_t now_
 {
 	struct gen gen;
 	if (a->state == ICE_CLOSED)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	int err = gen_init(&gen, ufrag, pwd);
 	if (err)
 		return err;

@@ -120,7 +120,8 @@ void ice_cfg_default(struct ice_cfg *cfg);
 struct ice;
 
 /* Returns owned in *out. `ops` is borrowed for the agent's life. 0; -ERR_RANGE if cfg breaks its limits. */
-MUST_CHECK int ice_new(struct ice **out, const struct ice_cfg *cfg, const struct ice_ops *ops, void *arg);
+MUST_CHECK int ice_new(
+	struct ice **out, const struct ice_cfg *cfg, const struct ice_ops *ops, void *arg);
 
 /* Accepts NULL. Calls no op. */
 void ice_free(struct ice *a);
@@ -130,13 +131,13 @@ void ice_close(struct ice *a);
 
 /*
  * The peer's credentials; from now on checks are sent. Setting the same again is harmless.
- * 0; -ERR_RANGE for a wrong length or character; -ERR_STATE if others are set (that takes ice_restart) or closed.
+ * 0; -ERR_RANGE for a wrong length or character; -ERR_BAD_STATE if others are set (that takes ice_restart) or closed.
  */
 MUST_CHECK int ice_set_remote(struct ice *a, struct slice ufrag, struct slice pwd, uint64_t now_us);
 
 /*
  * A candidate of the peer, as signalled; the line is as for ice_candidate_parse. One that is known is accepted
- * again. 0; the errors of ice_candidate_parse; -ERR_NO_ROOM past ICE_REMOTES_MAX; -ERR_STATE when failed or closed
+ * again. 0; the errors of ice_candidate_parse; -ERR_NO_ROOM past ICE_REMOTES_MAX; -ERR_BAD_STATE when failed or closed
  * or if the line names a ufrag that is not the one set by ice_set_remote (a candidate of another generation).
  */
 MUST_CHECK int ice_add_remote_candidate(struct ice *a, struct slice line, uint64_t now_us);
@@ -149,16 +150,16 @@ void ice_end_of_remote_candidates(struct ice *a, uint64_t now_us);
  * authentic changes nothing and is not answered. Allocates nothing.
  * 0; -ERR_AUTH (integrity or username missing or wrong); -ERR_MALFORMED; -ERR_NOT_FOUND (a response to no
  * check of ours, or from another address than the check went to); -ERR_UNSUPPORTED (method, or attributes that must be
- * understood); -ERR_NO_ROOM (answered, but no room for a new pair); -ERR_STATE (failed, closed, or `local` unknown).
+ * understood); -ERR_NO_ROOM (answered, but no room for a new pair); -ERR_BAD_STATE (failed, closed, or `local` unknown).
  */
-MUST_CHECK int ice_rx(struct ice *a, unsigned local, const struct addr *from, const struct stun_msg *m,
-	uint64_t now_us);
+MUST_CHECK int ice_rx(struct ice *a, unsigned local, const struct addr *from,
+	const struct stun_msg *m, uint64_t now_us);
 
 /*
  * New local credentials (RFC 8445 §9); the caller signals them and calls ice_set_remote with the peer's new ones.
  * Until a pair of the new generation works, the old pair stays selected, its consent is kept up and checks
  * with the old credentials are answered. Also leads out of ICE_FAILED. 0; -ERR_RANGE as for ice_new;
- * -ERR_EXISTS if the ufrag is the one in use; -ERR_STATE if closed.
+ * -ERR_EXISTS if the ufrag is the one in use; -ERR_BAD_STATE if closed.
  */
 MUST_CHECK int ice_restart(struct ice *a, const char *ufrag, const char *pwd, uint64_t now_us);
 

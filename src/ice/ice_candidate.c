@@ -51,6 +51,15 @@ static bool is_word(struct slice w, const char *text)
 	return w.n == strlen(text) && strncasecmp((const char *)w.p, text, w.n) == 0;
 }
 
+/* Visible ASCII: more than the ice-chars of RFC 8839 §5.1, and nothing that would break a line or a C string. */
+static bool is_visible(struct slice w)
+{
+	for (size_t i = 0; i < w.n; i++)
+		if (w.p[i] <= ' ' || w.p[i] >= 0x7f)
+			return false;
+	return true;
+}
+
 static int parse_uint(struct slice w, uint32_t max, uint32_t *v)
 {
 	uint64_t sum = 0;
@@ -85,7 +94,8 @@ static bool is_name(struct slice w)
 		uint8_t low = w.p[i] | 0x20;
 		bool is_letter = low >= 'a' && low <= 'z';
 		has_letter |= is_letter;
-		if (!is_letter && !(w.p[i] >= '0' && w.p[i] <= '9') && w.p[i] != '-' && w.p[i] != '.')
+		if (!is_letter && !(w.p[i] >= '0' && w.p[i] <= '9') && w.p[i] != '-' &&
+			w.p[i] != '.')
 			return false;
 	}
 	return has_letter;
@@ -124,6 +134,8 @@ static int parse_extensions(struct ice_candidate *c, struct slice line)
 		else if (is_word(name, "ufrag"))
 			c->ufrag = value;
 	}
+	if (!is_visible(c->ufrag))
+		return -ERR_MALFORMED;
 	/* Browsers hide it ("0.0.0.0", "x.local"), and nothing here depends on it: what cannot be read is absent. */
 	if (raddr.n && addr_parse_ip(&c->related, raddr, (uint16_t)rport))
 		c->related = (struct addr){0};
@@ -141,7 +153,8 @@ int ice_candidate_parse(struct ice_candidate *c, struct slice line)
 	struct slice priority = word(&line), address = word(&line), port = word(&line);
 	struct slice typ = word(&line), type = word(&line);
 	uint32_t component_id, port_number;
-	if (foundation.n < 1 || foundation.n > ICE_FOUNDATION_MAX || !is_word(typ, "typ") ||
+	if (foundation.n < 1 || foundation.n > ICE_FOUNDATION_MAX ||
+		!is_visible(foundation) || !is_word(typ, "typ") ||
 		parse_uint(component, 256, &component_id) || !component_id || !transport.n ||
 		parse_uint(priority, PRIORITY_MAX, &c->priority) || !c->priority ||
 		parse_uint(port, UINT16_MAX, &port_number) || parse_type(type, &c->type))

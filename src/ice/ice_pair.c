@@ -238,9 +238,23 @@ static void select_pair(struct ice *a, int index, uint64_t now_us)
 	a->ops->selected(a->arg, p->local, &a->remotes[p->remote].addr);
 }
 
+/*
+ * The controlled side also holds on while the peer goes on naming the pair: it would name another one if it
+ * had no answers from us, so what we miss are lost packets, and two agents must not dodge each other.
+ */
+static bool is_nomination_alive(const struct ice *a, uint64_t now_us)
+{
+	if (a->nominated == NONE)
+		return false;
+	const struct pair *p = &a->pairs[a->nominated];
+	bool is_named = !a->is_controlling && a->nominated == a->selected && p->nominated_us &&
+		now_us - p->nominated_us < a->cfg.disconnected_us / 2;
+	return is_named || pair_is_fresh(a, p, now_us);
+}
+
 void pair_choose(struct ice *a, uint64_t now_us)
 {
-	if (a->nominated != NONE && pair_is_fresh(a, &a->pairs[a->nominated], now_us)) {
+	if (is_nomination_alive(a, now_us)) {
 		if (a->nominated != a->selected)
 			select_pair(a, a->nominated, now_us);
 		return;

@@ -16,7 +16,8 @@ static void answer(struct ice *a, const struct request *rq, unsigned error, cons
 	uint8_t mem[ANSWER_CAP];
 	struct stun_writer w;
 	struct slice datagram;
-	stun_begin(&w, mem, sizeof mem, STUN_BINDING, error ? STUN_ERROR : STUN_SUCCESS, rq->m->tid);
+	stun_begin(
+		&w, mem, sizeof mem, STUN_BINDING, error ? STUN_ERROR : STUN_SUCCESS, rq->m->tid);
 	if (error)
 		stun_put_error(&w, error, reason);
 	else
@@ -55,7 +56,8 @@ static int authenticate(struct ice *a, struct request *rq)
 	struct slice ours, theirs;
 	if (stun_verify_fingerprint(rq->m))
 		return -ERR_MALFORMED;
-	if (!stun_has(rq->m, STUN_ATTR_USERNAME) || stun_username_split(rq->m->username, &ours, &theirs))
+	if (!stun_has(rq->m, STUN_ATTR_USERNAME) ||
+		stun_username_split(rq->m->username, &ours, &theirs))
 		return -ERR_AUTH;
 	if (slice_eq_str(ours, a->gens[a->gen_now].ufrag))
 		rq->gen = &a->gens[a->gen_now];
@@ -200,7 +202,8 @@ static void take_success(struct ice *a, struct pair *p, const struct check *c, u
 	/* Else an older check was answered, and the nomination goes on by its own timer. */
 }
 
-static void take_error(struct ice *a, struct pair *p, const struct check *c, const struct request *rq)
+static void take_error(
+	struct ice *a, struct pair *p, const struct check *c, const struct request *rq)
 {
 	if (rq->m->error_code == STUN_ERR_ROLE_CONFLICT) {
 		/* RFC 8445 §7.2.5.1. If the role has changed since, that was the repair. */
@@ -248,7 +251,7 @@ int ice_rx(struct ice *a, unsigned local, const struct addr *from, const struct 
 	uint64_t now_us)
 {
 	if (is_stopped(a) || local >= a->n_locals)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	if (m->method != STUN_BINDING)
 		return -ERR_UNSUPPORTED;
 	struct request rq = {.m = m, .from = from, .local = local, .now_us = now_us};

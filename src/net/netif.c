@@ -77,10 +77,12 @@ size_t netif_list(const struct netif_filter *f, struct addr *out, size_t cap)
 	static const int families[] = {AF_INET, AF_INET6};
 	for (size_t k = 0; k < ARRAY_LEN(families); k++) {
 		for (struct ifaddrs *i = all; i; i = i->ifa_next) {
-			if (!i->ifa_addr || i->ifa_addr->sa_family != families[k] || !(i->ifa_flags & IFF_UP))
+			if (!i->ifa_addr || i->ifa_addr->sa_family != families[k] ||
+				!(i->ifa_flags & IFF_UP))
 				continue;
 			struct addr a = {0};
-			memcpy(&a.sa, i->ifa_addr, families[k] == AF_INET ? sizeof a.v4 : sizeof a.v6);
+			memcpy(&a.sa, i->ifa_addr,
+				families[k] == AF_INET ? sizeof a.v4 : sizeof a.v6);
 			addr_set_port(&a, 0);
 			if (!passes(f, i->ifa_name, &a))
 				continue;

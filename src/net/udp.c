@@ -35,7 +35,8 @@ static int open_error(struct errbuf *eb, const struct addr *local, const char *w
 	return err_set(eb, ERR_SYSTEM, "UDP %s: %s: %s", addr_format(local, text), what, strerror(e));
 }
 
-int udp_open(struct udp_sock *s, const struct addr *local, const struct udp_opts *o, struct errbuf *eb)
+int udp_open(
+	struct udp_sock *s, const struct addr *local, const struct udp_opts *o, struct errbuf *eb)
 {
 	static const int on = 1;
 	*s = (struct udp_sock){.fd = -1, .local = *local};
@@ -47,9 +48,11 @@ int udp_open(struct udp_sock *s, const struct addr *local, const struct udp_opts
 	if (o->reuse_port)
 		(void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
 	if (o->rcvbuf_bytes)
-		(void)setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &o->rcvbuf_bytes, sizeof o->rcvbuf_bytes);
+		(void)setsockopt(
+			s->fd, SOL_SOCKET, SO_RCVBUF, &o->rcvbuf_bytes, sizeof o->rcvbuf_bytes);
 	if (o->sndbuf_bytes)
-		(void)setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &o->sndbuf_bytes, sizeof o->sndbuf_bytes);
+		(void)setsockopt(
+			s->fd, SOL_SOCKET, SO_SNDBUF, &o->sndbuf_bytes, sizeof o->sndbuf_bytes);
 	/* Without GRO (old kernel) each datagram comes alone: slower, not wrong. */
 	(void)setsockopt(s->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
 	socklen_t len = sizeof s->local;
@@ -110,7 +113,8 @@ static size_t segment_size(struct msghdr *h, size_t n)
 	return n ? n : 1;
 }
 
-bool udp_rx_batch(struct udp_rx *rx, struct udp_sock *s, void (*take)(void *arg, struct udp_dgram *d), void *arg)
+bool udp_rx_batch(struct udp_rx *rx, struct udp_sock *s,
+	void (*take)(void *arg, struct udp_dgram *d), void *arg)
 {
 	for (size_t i = 0; i < RX_BATCH; i++) {
 		struct msghdr *h = &rx->msgs[i].msg_hdr;
@@ -209,7 +213,8 @@ uint8_t *udp_tx_add(struct udp_tx *tx, struct udp_sock *s, const struct addr *to
 		last->is_closed = n < last->seg;
 		return p;
 	}
-	tx->msgs[tx->n_msgs++] = (struct tx_msg){.sock = s, .to = *to, .p = p, .n = n, .seg = n, .segments = 1};
+	tx->msgs[tx->n_msgs++] =
+		(struct tx_msg){.sock = s, .to = *to, .p = p, .n = n, .seg = n, .segments = 1};
 	return p;
 }
 
@@ -217,8 +222,10 @@ static void fill_hdr(struct udp_tx *tx, unsigned i, struct tx_msg *m)
 {
 	tx->iov[i] = (struct iovec){m->p, m->n};
 	struct msghdr *h = &tx->hdrs[i].msg_hdr;
-	*h = (struct msghdr){
-		.msg_name = &m->to.sa, .msg_namelen = addr_len(&m->to), .msg_iov = &tx->iov[i], .msg_iovlen = 1};
+	*h = (struct msghdr){.msg_name = &m->to.sa,
+		.msg_namelen = addr_len(&m->to),
+		.msg_iov = &tx->iov[i],
+		.msg_iovlen = 1};
 	if (m->segments < 2)
 		return;
 	h->msg_control = tx->control[i];
@@ -249,7 +256,8 @@ static void send_singly(struct udp_tx *tx, const struct tx_msg *m)
 	tx->no_gso = true;
 	for (size_t at = 0; at < m->n; at += m->seg) {
 		size_t n = MIN(m->seg, m->n - at);
-		if (sendto(m->sock->fd, m->p + at, n, MSG_DONTWAIT, &m->to.sa, addr_len(&m->to)) == -1)
+		if (sendto(m->sock->fd, m->p + at, n, MSG_DONTWAIT, &m->to.sa, addr_len(&m->to)) ==
+			-1)
 			metric_drop(DROP_TX_SOCKET);
 		else
 			metric_inc(M_PACKETS_OUT);
@@ -289,7 +297,8 @@ void udp_tx_flush(struct udp_tx *tx)
 		}
 	} else {
 		for (unsigned i = 0, end; i < tx->n_msgs; i = end) {
-			for (end = i + 1; end < tx->n_msgs && tx->msgs[end].sock == tx->msgs[i].sock; end++)
+			for (end = i + 1;
+				end < tx->n_msgs && tx->msgs[end].sock == tx->msgs[i].sock; end++)
 				continue;
 			send_run(tx, i, end);
 		}

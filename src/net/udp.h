@@ -36,7 +36,8 @@ MUST_CHECK struct udp_rx *udp_rx_new(void);
 void udp_rx_free(struct udp_rx *rx);
 
 /* Reads what is there, one system call; calls `take` per datagram. True if there may be more to read. */
-bool udp_rx_batch(struct udp_rx *rx, struct udp_sock *s, void (*take)(void *arg, struct udp_dgram *d), void *arg);
+bool udp_rx_batch(struct udp_rx *rx, struct udp_sock *s,
+	void (*take)(void *arg, struct udp_dgram *d), void *arg);
 
 /*
  * The transmit side collects datagrams in an arena. Neighbours for the same socket and address and of the same
@@ -45,7 +46,8 @@ bool udp_rx_batch(struct udp_rx *rx, struct udp_sock *s, void (*take)(void *arg,
 struct udp_tx;
 
 /* Called instead of the kernel when set: benchmarks and simulations. `seg` = segment size, n = total. */
-typedef void (*udp_tx_sink)(void *arg, struct udp_sock *s, const struct addr *to, const uint8_t *p, size_t n, size_t seg);
+typedef void (*udp_tx_sink)(void *arg, struct udp_sock *s, const struct addr *to, const uint8_t *p,
+	size_t n, size_t seg);
 
 MUST_CHECK struct udp_tx *udp_tx_new(size_t arena_bytes);
 void udp_tx_free(struct udp_tx *tx);

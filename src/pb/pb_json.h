@@ -19,7 +19,11 @@
 #include <jansson.h>
 #include "pb/pb.h"
 
-/* Appends compact JSON text. 0, or -ERR_TOO_LARGE when the buffer's limit forbids it. */
+/*
+ * Appends compact JSON text. 0, or -ERR_TOO_LARGE when the buffer's limit forbids it: `out` then
+ * holds a part of the text. A map with equal keys, which only foreign bytes have, writes all of
+ * them.
+ */
 MUST_CHECK int pb_json_encode(const void *msg, struct buf *out);
 
 /*

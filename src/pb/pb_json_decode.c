@@ -77,8 +77,7 @@ static int integer_of(const json_t *value, bool is_unsigned, int64_t *i64, uint6
 	} else {
 		return -ERR_MALFORMED;
 	}
-	if (real != floor(real))
-		return -ERR_MALFORMED;
+	/* Ranges first: the conversion of a number that does not fit is undefined. */
 	double low = is_unsigned ? 0 : -0x1p63, high = is_unsigned ? 0x1p64 : 0x1p63;
 	if (!(real >= low && real < high))
 		return -ERR_RANGE;
@@ -86,7 +85,8 @@ static int integer_of(const json_t *value, bool is_unsigned, int64_t *i64, uint6
 		*u64 = (uint64_t)real;
 	else
 		*i64 = (int64_t)real;
-	return 0;
+	bool is_whole = real == (is_unsigned ? (double)*u64 : (double)*i64);
+	return is_whole ? 0 : -ERR_MALFORMED;
 }
 
 static int put_integer(ProtobufCType type, const json_t *value, void *dst)
@@ -525,9 +525,11 @@ int pb_json_parse(
 	const char *p = (const char *)text.p;
 	if (text.n > 0)
 		*out = json_loadb(p, text.n, JSON_REJECT_DUPLICATES, &error);
-	/* Encoders in JavaScript write 1e20 with all its digits, too many for jansson's integers. */
+	/* Encoders in JavaScript write 1e20 with all its digits, too many for jansson's integers.
+	 */
 	if (text.n > 0 && !*out && json_error_code(&error) == json_error_numeric_overflow)
-		*out = json_loadb(p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
+		*out = json_loadb(
+			p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
 	if (!*out)
 		return err_set(eb, ERR_MALFORMED, "JSON, line %d, column %d: %s", error.line,
 			error.column, text.n ? error.text : "empty");

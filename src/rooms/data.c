@@ -47,7 +47,7 @@ static void send_reliable(struct participant *to, struct slice bytes)
 		return;
 	}
 	int err = session_send(peer->session, peer->reliable, false, bytes);
-	if (err == -ERR_AGAIN || err == -ERR_STATE)
+	if (err == -ERR_AGAIN || err == -ERR_BAD_STATE)
 		enqueue(to, bytes);
 	else if (err)
 		metric_drop(DROP_DATA_MALFORMED);
@@ -56,7 +56,8 @@ static void send_reliable(struct participant *to, struct slice bytes)
 static void send_lossy(struct participant *to, struct slice bytes)
 {
 	struct peer *peer = data_peer(to);
-	if (!peer || peer->lossy == CHANNEL_NONE || session_send(peer->session, peer->lossy, false, bytes) != 0)
+	if (!peer || peer->lossy == CHANNEL_NONE ||
+		session_send(peer->session, peer->lossy, false, bytes) != 0)
 		metric_drop(DROP_DATA_SLOW_READER);
 }
 
@@ -65,8 +66,9 @@ void data_drain(struct participant *p)
 	struct peer *peer = data_peer(p);
 	while (peer && peer->reliable != CHANNEL_NONE && !list_empty(&p->data_queue)) {
 		struct queued_data *q = list_first(&p->data_queue, struct queued_data, node);
-		int err = session_send(peer->session, peer->reliable, false, slice_of(q->bytes, q->n));
-		if (err == -ERR_AGAIN || err == -ERR_STATE)
+		int err = session_send(
+			peer->session, peer->reliable, false, slice_of(q->bytes, q->n));
+		if (err == -ERR_AGAIN || err == -ERR_BAD_STATE)
 			return;
 		list_del(&q->node);
 		p->data_queue_bytes -= q->n;
@@ -87,14 +89,18 @@ static void stamp(struct participant *p, Livekit__DataPacket *pkt, bool is_relia
 {
 	bool hidden = participant_is_hidden(p);
 	const char *identity = hidden ? "" : p->grants->identity;
-	bool is_agent = p->grants->kind == LIVEKIT__PARTICIPANT_INFO__KIND__AGENT || p->grants->video.agent;
-	bool may_speak_for_others = is_agent && pb_str(pkt->participant_identity)[0] &&
-				    (pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_CHAT_MESSAGE ||
-					    pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_STREAM_HEADER);
+	bool is_agent =
+		p->grants->kind == LIVEKIT__PARTICIPANT_INFO__KIND__AGENT || p->grants->video.agent;
+	bool may_speak_for_others =
+		is_agent && pb_str(pkt->participant_identity)[0] &&
+		(pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_CHAT_MESSAGE ||
+			pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_STREAM_HEADER);
 	if (!may_speak_for_others)
 		replace(&pkt->participant_identity, identity);
 	replace(&pkt->participant_sid, hidden ? "" : p->sid);
-	PB_SET(pkt, kind, is_reliable ? LIVEKIT__DATA_PACKET__KIND__RELIABLE : LIVEKIT__DATA_PACKET__KIND__LOSSY);
+	PB_SET(pkt, kind,
+		is_reliable ? LIVEKIT__DATA_PACKET__KIND__RELIABLE
+			    : LIVEKIT__DATA_PACKET__KIND__LOSSY);
 	if (pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_USER) {
 		replace(&pkt->user->participant_sid, pkt->participant_sid);
 		replace(&pkt->user->participant_identity, identity);
@@ -105,7 +111,8 @@ static bool may_pass(struct participant *p, const Livekit__DataPacket *pkt)
 {
 	switch (pkt->value_case) {
 	case LIVEKIT__DATA_PACKET__VALUE_TRANSCRIPTION:
-		return p->grants->kind == LIVEKIT__PARTICIPANT_INFO__KIND__AGENT || p->grants->video.agent;
+		return p->grants->kind == LIVEKIT__PARTICIPANT_INFO__KIND__AGENT ||
+		       p->grants->video.agent;
 	case LIVEKIT__DATA_PACKET__VALUE_METRICS:
 	case LIVEKIT__DATA_PACKET__VALUE_SPEAKER:
 	case LIVEKIT__DATA_PACKET__VALUE__NOT_SET: return false;
@@ -124,11 +131,14 @@ static bool is_listed(char **list, size_t n, const char *name)
 /* To everybody, unless the packet, or the older list inside a user packet, names receivers. */
 static bool is_addressed(const Livekit__DataPacket *pkt, const struct participant *to)
 {
-	const Livekit__UserPacket *user = pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_USER ? pkt->user : NULL;
-	size_t n_user = user ? user->n_destination_identities : 0, n_sids = user ? user->n_destination_sids : 0;
+	const Livekit__UserPacket *user =
+		pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_USER ? pkt->user : NULL;
+	size_t n_user = user ? user->n_destination_identities : 0,
+	       n_sids = user ? user->n_destination_sids : 0;
 	if (!pkt->n_destination_identities && !n_user && !n_sids)
 		return true;
-	return is_listed(pkt->destination_identities, pkt->n_destination_identities, to->grants->identity) ||
+	return is_listed(pkt->destination_identities, pkt->n_destination_identities,
+		       to->grants->identity) ||
 	       (n_user && is_listed(user->destination_identities, n_user, to->grants->identity)) ||
 	       (n_sids && is_listed(user->destination_sids, n_sids, to->sid));
 }

@@ -9,8 +9,8 @@
 size_t info_codecs(uint32_t enabled, Livekit__Codec *codecs, Livekit__Codec **ptrs)
 {
 	/* Browsers take the first video codec as the preferred one: video first, VP8 before the others. */
-	static const enum jsep_codec order[] = {JSEP_VP8, JSEP_H264_CB_PM1, JSEP_VP9_P0, JSEP_AV1, JSEP_H265,
-		JSEP_OPUS, JSEP_RED, JSEP_PCMU, JSEP_PCMA};
+	static const enum jsep_codec order[] = {JSEP_VP8, JSEP_H264_CB_PM1, JSEP_VP9_P0, JSEP_AV1,
+		JSEP_H265, JSEP_OPUS, JSEP_RED, JSEP_PCMU, JSEP_PCMA};
 	size_t n = 0;
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		if (!(enabled & JSEP_CODEC_BIT(order[i])))
@@ -63,7 +63,8 @@ static void set_attributes(Livekit__ParticipantInfo *info, const struct grants *
 	info->n_attributes = g->n_attributes;
 	info->attributes = xcalloc(g->n_attributes, sizeof(void *));
 	for (size_t i = 0; i < g->n_attributes; i++) {
-		Livekit__ParticipantInfo__AttributesEntry *e = XNEW(Livekit__ParticipantInfo__AttributesEntry);
+		Livekit__ParticipantInfo__AttributesEntry *e =
+			XNEW(Livekit__ParticipantInfo__AttributesEntry);
 		livekit__participant_info__attributes_entry__init(e);
 		e->key = xstrdup(g->attributes[i].key);
 		e->value = xstrdup(g->attributes[i].value);
@@ -81,7 +82,8 @@ void info_set_grants(struct participant *p)
 	info->permission = grants_to_permission(p->grants);
 }
 
-Livekit__ParticipantInfo *info_participant_new(const struct participant *p, const Livekit__ClientInfo *client)
+Livekit__ParticipantInfo *info_participant_new(
+	const struct participant *p, const Livekit__ClientInfo *client)
 {
 	Livekit__ParticipantInfo *info = XNEW(Livekit__ParticipantInfo);
 	livekit__participant_info__init(info);
@@ -104,8 +106,8 @@ Livekit__ParticipantInfo *info_participant_new(const struct participant *p, cons
 	if (client) {
 		PB_SET(info, client_protocol, client->client_protocol);
 		info->n_capabilities = client->n_capabilities;
-		info->capabilities =
-			xmemdup(client->capabilities, client->n_capabilities * sizeof *client->capabilities);
+		info->capabilities = xmemdup(client->capabilities,
+			client->n_capabilities * sizeof *client->capabilities);
 	}
 	return info;
 }
@@ -137,7 +139,8 @@ void info_participant_free(struct participant *p)
 
 static int by_quality(const void *a, const void *b)
 {
-	const Livekit__VideoLayer *x = *(Livekit__VideoLayer *const *)a, *y = *(Livekit__VideoLayer *const *)b;
+	const Livekit__VideoLayer *x = *(Livekit__VideoLayer *const *)a,
+				  *y = *(Livekit__VideoLayer *const *)b;
 	return (int)x->quality - (int)y->quality;
 }
 
@@ -178,7 +181,8 @@ static const char *default_stream(Livekit__TrackSource source)
 	}
 }
 
-static Livekit__SimulcastCodecInfo *codec_info(const Livekit__AddTrackRequest *req, const char *mime)
+static Livekit__SimulcastCodecInfo *codec_info(
+	const Livekit__AddTrackRequest *req, const char *mime)
 {
 	Livekit__SimulcastCodecInfo *c = XNEW(Livekit__SimulcastCodecInfo);
 	livekit__simulcast_codec_info__init(c);
@@ -203,7 +207,8 @@ Livekit__TrackInfo *info_track_new(const Livekit__AddTrackRequest *req)
 	t->name = xstrdup(pb_str(req->name));
 	t->mime_type = xstrdup(mime);
 	t->mid = xstrdup("");
-	t->stream = xstrdup(req->stream && req->stream[0] ? req->stream : default_stream(req->source));
+	t->stream =
+		xstrdup(req->stream && req->stream[0] ? req->stream : default_stream(req->source));
 	PB_SET(t, type, req->type);
 	PB_SET(t, source, req->source);
 	PB_SET(t, muted, req->muted);
@@ -218,7 +223,8 @@ Livekit__TrackInfo *info_track_new(const Livekit__AddTrackRequest *req)
 	t->n_layers = req->n_layers;
 	t->layers = copy_layers(req->layers, req->n_layers);
 	t->n_audio_features = req->n_audio_features;
-	t->audio_features = xmemdup(req->audio_features, req->n_audio_features * sizeof *req->audio_features);
+	t->audio_features =
+		xmemdup(req->audio_features, req->n_audio_features * sizeof *req->audio_features);
 	if (!is_audio) {
 		t->n_codecs = 1;
 		t->codecs = xcalloc(1, sizeof(void *));

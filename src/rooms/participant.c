@@ -17,7 +17,8 @@ enum {
 	WS_NORMAL = 1000,
 };
 
-/* What SDKs decide by: features of LiveKit up to this release. Above 1.13.6 they would send layers in a way not done here. */
+/* What SDKs decide by: features of LiveKit up to this release. Above 1.13.6 they would send layers
+ * in a way not done here. */
 static const char livekit_version[] = "1.13.5";
 
 bool participant_is_hidden(const struct participant *p)
@@ -89,12 +90,15 @@ static void send_join(struct participant *p)
 	join.client_configuration = &parts.client;
 	join.n_ice_servers = cfg->n_ice_servers;
 	join.ice_servers = cfg->ice_servers;
-	PB_SET(&join, subscriber_primary, p->protocol > 2 && grants_can_subscribe(p->grants) && !p->is_single_pc);
+	PB_SET(&join, subscriber_primary,
+		p->protocol > 2 && grants_can_subscribe(p->grants) && !p->is_single_pc);
 	PB_SET(&join, ping_interval, PING_INTERVAL_S);
 	PB_SET(&join, ping_timeout, PING_TIMEOUT_S);
 	PB_SET(&join, fast_publish, grants_can_publish(p->grants));
-	PB_SET(&join, sif_trailer, ((ProtobufCBinaryData){sizeof p->room->sif_trailer, p->room->sif_trailer}));
-	join.n_enabled_publish_codecs = info_codecs(cfg->enabled_codecs, parts.codecs, parts.codec_ptrs);
+	PB_SET(&join, sif_trailer,
+		((ProtobufCBinaryData){sizeof p->room->sif_trailer, p->room->sif_trailer}));
+	join.n_enabled_publish_codecs =
+		info_codecs(cfg->enabled_codecs, parts.codecs, parts.codec_ptrs);
 	join.enabled_publish_codecs = parts.codec_ptrs;
 
 	Livekit__SignalResponse res = LIVEKIT__SIGNAL_RESPONSE__INIT;
@@ -111,7 +115,8 @@ void participant_send_token(struct participant *p)
 	uint64_t left_s = p->grants->expires_s > now_s ? p->grants->expires_s - now_s : 0;
 	char *token = NULL;
 	p->token_due_us = rooms_now(r) + TOKEN_EVERY_US;
-	if (auth_mint(r->keys, p->grants->api_key, p->grants, MAX(left_s, (uint64_t)TOKEN_TTL_MIN_S), now_s, &token) != 0)
+	if (auth_mint(r->keys, p->grants->api_key, p->grants,
+		    MAX(left_s, (uint64_t)TOKEN_TTL_MIN_S), now_s, &token) != 0)
 		return; /* the key was taken out of the configuration: no new tokens by it */
 	Livekit__SignalResponse res = LIVEKIT__SIGNAL_RESPONSE__INIT;
 	res.message_case = LIVEKIT__SIGNAL_RESPONSE__MESSAGE_REFRESH_TOKEN;
@@ -132,7 +137,8 @@ static void start_media(struct participant *p, const Livekit__JoinRequest *reque
 		subscribe_to_all(p);
 	for (size_t i = 0; i < request->n_add_track_requests; i++)
 		participant_add_track(p, request->add_track_requests[i]);
-	if (request->publisher_offer && request->publisher_offer->sdp && request->publisher_offer->sdp[0])
+	if (request->publisher_offer && request->publisher_offer->sdp &&
+		request->publisher_offer->sdp[0])
 		participant_offer(p, request->publisher_offer);
 	else if (p->subscriber && !p->is_single_pc)
 		peer_negotiate(p->subscriber);
@@ -193,7 +199,8 @@ static void send_leave(struct participant *p, const Livekit__LeaveRequest *leave
 	participant_send(p, &res);
 }
 
-void participant_remove(struct participant *p, Livekit__DisconnectReason reason, const Livekit__LeaveRequest *leave)
+void participant_remove(
+	struct participant *p, Livekit__DisconnectReason reason, const Livekit__LeaveRequest *leave)
 {
 	if (p->is_leaving)
 		return;
@@ -231,7 +238,8 @@ void participant_remove(struct participant *p, Livekit__DisconnectReason reason,
 	xfree(p);
 }
 
-void participant_kick(struct participant *p, Livekit__DisconnectReason reason, Livekit__LeaveRequest__Action action)
+void participant_kick(struct participant *p, Livekit__DisconnectReason reason,
+	Livekit__LeaveRequest__Action action)
 {
 	Livekit__LeaveRequest leave = LIVEKIT__LEAVE_REQUEST__INIT;
 	PB_SET(&leave, reason, reason);
@@ -267,7 +275,8 @@ bool participant_peer_changed(struct participant *p, struct peer *peer, enum ses
 			become_active(p);
 		return true;
 	case SESSION_FAILED:
-		LOG_INFO("peer connection failed", F_STR("room", p->room->name), F_STR("identity", p->grants->identity));
+		LOG_INFO("peer connection failed", F_STR("room", p->room->name),
+			F_STR("identity", p->grants->identity));
 		participant_kick(p, LIVEKIT__DISCONNECT_REASON__CONNECTION_TIMEOUT,
 			LIVEKIT__LEAVE_REQUEST__ACTION__RECONNECT);
 		return false;
@@ -309,13 +318,15 @@ static void respond(struct participant *p, const Livekit__UpdateParticipantMetad
 	participant_send(p, &res);
 }
 
-static size_t attributes_size(const struct participant *p, const Livekit__UpdateParticipantMetadata *req)
+static size_t attributes_size(
+	const struct participant *p, const Livekit__UpdateParticipantMetadata *req)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < p->grants->n_attributes; i++)
 		n += strlen(p->grants->attributes[i].key) + strlen(p->grants->attributes[i].value);
 	for (size_t i = 0; i < req->n_attributes; i++)
-		n += strlen(pb_str(req->attributes[i]->key)) + strlen(pb_str(req->attributes[i]->value));
+		n += strlen(pb_str(req->attributes[i]->key)) +
+		     strlen(pb_str(req->attributes[i]->value));
 	return n;
 }
 
@@ -324,17 +335,20 @@ static bool exceeds(size_t n, size_t limit)
 	return limit && n > limit;
 }
 
-void participant_update_metadata(struct participant *p, const Livekit__UpdateParticipantMetadata *req)
+void participant_update_metadata(
+	struct participant *p, const Livekit__UpdateParticipantMetadata *req)
 {
 	const struct rooms_cfg *cfg = &p->room->rooms->cfg;
 	if (!grants_can_update_own_metadata(p->grants)) {
-		respond(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__NOT_ALLOWED, "does not have permission to update own metadata");
+		respond(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__NOT_ALLOWED,
+			"does not have permission to update own metadata");
 		return;
 	}
 	if (exceeds(strlen(pb_str(req->metadata)), cfg->max_metadata_bytes) ||
 		exceeds(strlen(pb_str(req->name)), cfg->max_name_length) ||
 		exceeds(attributes_size(p, req), cfg->max_attributes_bytes)) {
-		respond(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED, "metadata, name or attributes exceed a size limit");
+		respond(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED,
+			"metadata, name or attributes exceed a size limit");
 		return;
 	}
 	if (pb_str(req->metadata)[0])
@@ -343,7 +357,8 @@ void participant_update_metadata(struct participant *p, const Livekit__UpdatePar
 		grants_set(&p->grants->name, req->name);
 	for (size_t i = 0; i < req->n_attributes; i++)
 		if (req->attributes[i]->key)
-			grants_set_attribute(p->grants, req->attributes[i]->key, pb_str(req->attributes[i]->value));
+			grants_set_attribute(p->grants, req->attributes[i]->key,
+				pb_str(req->attributes[i]->value));
 	info_set_grants(p);
 	respond(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__OK, "");
 	room_broadcast(p, true);

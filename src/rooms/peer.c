@@ -158,8 +158,9 @@ struct peer *peer_new(struct participant *p, enum jsep_role role)
 {
 	struct rooms *r = p->room->rooms;
 	struct peer *peer = XNEW(struct peer);
-	struct session_cfg cfg = {
-		.is_ice_controlling = role == JSEP_ROLE_SUBSCRIBER, .ops = &session_ops, .arg = peer};
+	struct session_cfg cfg = {.is_ice_controlling = role == JSEP_ROLE_SUBSCRIBER,
+		.ops = &session_ops,
+		.arg = peer};
 	peer->session = session_new(r->rtc, &cfg);
 	if (!peer->session) {
 		xfree(peer);
@@ -213,7 +214,8 @@ static void give_up(struct peer *peer, const char *what, const char *why)
 {
 	struct participant *p = peer->participant;
 	LOG_WARN(what, F_STR("room", p->room->name), F_STR("identity", p->grants->identity), F_STR("why", why));
-	participant_kick(p, LIVEKIT__DISCONNECT_REASON__STATE_MISMATCH, LIVEKIT__LEAVE_REQUEST__ACTION__RECONNECT);
+	participant_kick(p, LIVEKIT__DISCONNECT_REASON__STATE_MISMATCH,
+		LIVEKIT__LEAVE_REQUEST__ACTION__RECONNECT);
 }
 
 /* Hands the other side's transport parameters to the session. */
@@ -265,7 +267,8 @@ static size_t map_mids(struct peer *peer, Livekit__SessionDescription__MidToTrac
 static void send_description(struct peer *peer, const char *type, struct buf *sdp, uint32_t id)
 {
 	size_t cap = jsep_section_count(peer->jsep);
-	Livekit__SessionDescription__MidToTrackIdEntry *entries = xcalloc(cap, sizeof *entries), **ptrs = xcalloc(cap, sizeof *ptrs);
+	Livekit__SessionDescription__MidToTrackIdEntry *entries = xcalloc(cap, sizeof *entries),
+						       **ptrs = xcalloc(cap, sizeof *ptrs);
 	Livekit__SessionDescription d = LIVEKIT__SESSION_DESCRIPTION__INIT;
 	d.type = (char *)type;
 	d.sdp = (char *)buf_cstr(sdp);
@@ -295,7 +298,8 @@ void peer_answer_offer(struct peer *peer, const Livekit__SessionDescription *off
 	}
 	if (jsep_remote(peer->jsep)->ice_restarted) {
 		session_restart_ice(peer->session);
-		(void)!jsep_set_ice(peer->jsep, session_ufrag(peer->session), session_pwd(peer->session));
+		(void)!jsep_set_ice(
+			peer->jsep, session_ufrag(peer->session), session_pwd(peer->session));
 		set_candidates(peer);
 	}
 	publish_prefer(p, peer);
@@ -371,7 +375,8 @@ static void require_sections(struct peer *peer)
 {
 	uint32_t waiting[2] = {0, 0};
 	list_for_each(node, &peer->participant->subscriptions) {
-		const struct subscription *sub = list_entry(node, struct subscription, by_participant);
+		const struct subscription *sub =
+			list_entry(node, struct subscription, by_participant);
 		if (sub->state == SUB_WAIT_SECTION)
 			waiting[sub->track->info->type == LIVEKIT__TRACK_TYPE__VIDEO]++;
 	}

@@ -16,8 +16,9 @@ static void send_qualities(struct track *t)
 	Livekit__SubscribedQuality q[QUALITIES], *ptrs[QUALITIES];
 	unsigned n_layers = uptrack_layer_count(t->up);
 	const struct layer_info *layers = uptrack_layers(t->up);
-	int highest = t->wanted == LAYER_NONE ? LAYER_NONE :
-						(int)layers[MIN((unsigned)t->wanted, n_layers - 1)].quality;
+	int highest = t->wanted == LAYER_NONE
+			      ? LAYER_NONE
+			      : (int)layers[MIN((unsigned)t->wanted, n_layers - 1)].quality;
 	if (n_layers == 1 && t->wanted != LAYER_NONE)
 		highest = QUALITY_HIGH;
 	for (int i = 0; i < QUALITIES; i++) {
@@ -63,7 +64,8 @@ static void on_wanted_changed(void *arg, int layer)
 		wheel_del(&r->worker->wheel, &t->downgrade);
 		send_qualities(t);
 	} else if (layer < t->told_quality) {
-		wheel_set(&r->worker->wheel, &t->downgrade, rooms_now(r) + r->cfg.dynacast_pause_us);
+		wheel_set(
+			&r->worker->wheel, &t->downgrade, rooms_now(r) + r->cfg.dynacast_pause_us);
 	}
 }
 
@@ -115,13 +117,17 @@ void participant_add_track(struct participant *p, const Livekit__AddTrackRequest
 	list_for_each(node, &p->pending)
 		n++;
 	if (!grants_can_publish_source(p->grants, req->source)) {
-		refuse_track(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__NOT_ALLOWED, "does not have permission to publish this source");
-	} else if (req->type != LIVEKIT__TRACK_TYPE__AUDIO && req->type != LIVEKIT__TRACK_TYPE__VIDEO) {
-		refuse_track(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__UNSUPPORTED_TYPE, "track type is neither audio nor video");
+		refuse_track(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__NOT_ALLOWED,
+			"does not have permission to publish this source");
+	} else if (req->type != LIVEKIT__TRACK_TYPE__AUDIO &&
+		   req->type != LIVEKIT__TRACK_TYPE__VIDEO) {
+		refuse_track(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__UNSUPPORTED_TYPE,
+			"track type is neither audio nor video");
 	} else if (req->sid && req->sid[0]) {
 		refuse_track(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__NOT_FOUND, "backup codecs are not supported");
 	} else if (n >= PENDING_TRACKS_MAX) {
-		refuse_track(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED, "too many tracks wait to be published");
+		refuse_track(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED,
+			"too many tracks wait to be published");
 	} else {
 		struct pending_track *pending = XNEW(struct pending_track);
 		pending->req = pb_copy(req);
@@ -149,7 +155,8 @@ void participant_mute(struct participant *p, const Livekit__MuteTrackRequest *re
 	if (!t) {
 		/* A track may be muted before its first packet, even before it is negotiated. */
 		list_for_each(node, &p->pending) {
-			struct pending_track *pending = list_entry(node, struct pending_track, node);
+			struct pending_track *pending =
+				list_entry(node, struct pending_track, node);
 			if (strcmp(pending->info->sid, pb_str(req->sid)) == 0) {
 				PB_SET(pending->info, muted, req->muted);
 				return;
@@ -173,7 +180,8 @@ void participant_mute(struct participant *p, const Livekit__MuteTrackRequest *re
 	room_broadcast(p, true);
 }
 
-void participant_update_audio_track(struct participant *p, const Livekit__UpdateLocalAudioTrack *req)
+void participant_update_audio_track(
+	struct participant *p, const Livekit__UpdateLocalAudioTrack *req)
 {
 	struct track *t = publish_find(p, pb_str(req->track_sid));
 	if (!t)
@@ -184,7 +192,8 @@ void participant_update_audio_track(struct participant *p, const Livekit__Update
 	room_broadcast(p, true);
 }
 
-void participant_update_video_track(struct participant *p, const Livekit__UpdateLocalVideoTrack *req)
+void participant_update_video_track(
+	struct participant *p, const Livekit__UpdateLocalVideoTrack *req)
 {
 	struct track *t = publish_find(p, pb_str(req->track_sid));
 	if (!t)
@@ -223,7 +232,8 @@ static bool has_codec_cid(const Livekit__AddTrackRequest *req, const char *cid)
 /* The request that a section fulfils: by track id, by a codec's id, else the oldest of its kind. */
 static struct pending_track *match(const struct participant *p, const struct jsep_section *s)
 {
-	Livekit__TrackType type = s->kind == SDP_KIND_AUDIO ? LIVEKIT__TRACK_TYPE__AUDIO : LIVEKIT__TRACK_TYPE__VIDEO;
+	Livekit__TrackType type =
+		s->kind == SDP_KIND_AUDIO ? LIVEKIT__TRACK_TYPE__AUDIO : LIVEKIT__TRACK_TYPE__VIDEO;
 	struct pending_track *oldest = NULL;
 	list_for_each(node, &p->pending) {
 		struct pending_track *pending = list_entry(node, struct pending_track, node);
@@ -257,8 +267,10 @@ void publish_prefer(struct participant *p, struct peer *peer)
 			continue;
 		const Livekit__AddTrackRequest *req = pending->req;
 		struct jsep_recv recv = {
-			.no_dtx = req->disable_dtx || has_feature(req, LIVEKIT__AUDIO_TRACK_FEATURE__TF_NO_DTX),
-			.is_stereo = req->stereo || has_feature(req, LIVEKIT__AUDIO_TRACK_FEATURE__TF_STEREO),
+			.no_dtx = req->disable_dtx ||
+				  has_feature(req, LIVEKIT__AUDIO_TRACK_FEATURE__TF_NO_DTX),
+			.is_stereo = req->stereo ||
+				     has_feature(req, LIVEKIT__AUDIO_TRACK_FEATURE__TF_STEREO),
 		};
 		jsep_section_recv(peer->jsep, i, &recv);
 	}
@@ -274,7 +286,8 @@ static int rid_rank(const char *rid)
 	return -1;
 }
 
-static void describe_layer(struct uptrack_layer_cfg *layer, const Livekit__AddTrackRequest *req, enum layer_quality quality)
+static void describe_layer(struct uptrack_layer_cfg *layer, const Livekit__AddTrackRequest *req,
+	enum layer_quality quality)
 {
 	layer->quality = quality;
 	for (size_t i = 0; i < req->n_layers; i++) {
@@ -324,8 +337,8 @@ static void describe_ssrcs(struct uptrack_cfg *cfg, const struct jsep_section *s
 	}
 }
 
-static struct uptrack *start_uptrack(struct track *t, struct peer *peer, const struct jsep_section *s,
-	const struct pending_track *pending)
+static struct uptrack *start_uptrack(struct track *t, struct peer *peer,
+	const struct jsep_section *s, const struct pending_track *pending)
 {
 	const struct rooms_cfg *rooms = &t->publisher->room->rooms->cfg;
 	const struct jsep_negotiated *codec = &s->codecs[0];
@@ -335,7 +348,8 @@ static struct uptrack *start_uptrack(struct track *t, struct peer *peer, const s
 		.rtx_payload_type = codec->rtx_pt,
 		.has_nack = codec->feedback & JSEP_FB_NACK,
 		.is_screen = t->info->source == LIVEKIT__TRACK_SOURCE__SCREEN_SHARE,
-		.buffer_packets = s->kind == SDP_KIND_VIDEO ? rooms->buffer_packets_video : rooms->buffer_packets_audio,
+		.buffer_packets = s->kind == SDP_KIND_VIDEO ? rooms->buffer_packets_video
+							    : rooms->buffer_packets_audio,
 		.ops = &uptrack_ops,
 		.arg = t,
 	};
@@ -385,11 +399,13 @@ static void track_start(struct participant *p, struct peer *peer, const struct j
 	pending->info = NULL;
 	pending_free(pending);
 	list_push(&p->tracks, &t->node);
-	LOG_INFO("track published", F_STR("room", p->room->name), F_STR("identity", p->grants->identity),
-		F_STR("track", t->info->sid), F_STR("mime", t->info->mime_type), F_UINT("layers", uptrack_layer_count(t->up)));
+	LOG_INFO("track published", F_STR("room", p->room->name),
+		F_STR("identity", p->grants->identity), F_STR("track", t->info->sid),
+		F_STR("mime", t->info->mime_type), F_UINT("layers", uptrack_layer_count(t->up)));
 	/* A track that nobody takes is switched off after the pause, too. */
 	if (t->info->type == LIVEKIT__TRACK_TYPE__VIDEO)
-		wheel_set(&r->worker->wheel, &t->downgrade, rooms_now(r) + r->cfg.dynacast_pause_us);
+		wheel_set(
+			&r->worker->wheel, &t->downgrade, rooms_now(r) + r->cfg.dynacast_pause_us);
 	room_broadcast(p, true);
 	subscribe_all_to(t);
 }

@@ -25,7 +25,8 @@ struct room *room_find_or_new(struct rooms *r, const char *name)
 	list_push(&r->all, &room->node);
 	map_put(&r->by_name, slice_str(name), room);
 	metric_inc(M_ROOMS);
-	LOG_INFO("room started", F_STR("room", room->name), F_STR("sid", room->sid), F_UINT("worker", r->worker->index));
+	LOG_INFO("room started", F_STR("room", room->name), F_STR("sid", room->sid),
+		F_UINT("worker", r->worker->index));
 	return room;
 }
 
@@ -33,7 +34,8 @@ void room_free(struct room *room)
 {
 	while (!list_empty(&room->participants))
 		participant_kick(list_first(&room->participants, struct participant, node),
-			LIVEKIT__DISCONNECT_REASON__ROOM_CLOSED, LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
+			LIVEKIT__DISCONNECT_REASON__ROOM_CLOSED,
+			LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
 	list_del(&room->node);
 	map_del(&room->rooms->by_name, slice_str(room->name));
 	map_free(&room->by_identity);

@@ -23,11 +23,12 @@ static void on_tick(void *arg, uint64_t now_us)
 	wheel_set(&r->worker->wheel, &r->tick, now_us + TICK_US);
 }
 
-struct rooms *rooms_new(struct worker *w, struct rtc *rtc, struct registry *registry, const struct rooms_cfg *cfg,
-	struct auth_keys *keys, const struct rooms_ops *ops, void *arg)
+struct rooms *rooms_new(struct worker *w, struct rtc *rtc, struct registry *registry,
+	const struct rooms_cfg *cfg, struct auth_keys *keys, const struct rooms_ops *ops, void *arg)
 {
 	struct rooms *r = XNEW(struct rooms);
-	*r = (struct rooms){.worker = w, .rtc = rtc, .registry = registry, .cfg = *cfg, .ops = ops, .arg = arg};
+	*r = (struct rooms){
+		.worker = w, .rtc = rtc, .registry = registry, .cfg = *cfg, .ops = ops, .arg = arg};
 	r->keys = auth_keys_ref(keys);
 	map_init(&r->by_name);
 	map_init(&r->by_conn);
@@ -77,7 +78,8 @@ struct participant *rooms_participant(struct rooms *r, uint64_t conn)
 }
 
 /* Refuses a client that is not in a room yet: leave is the first message it gets. */
-static void refuse(struct rooms *r, uint64_t conn, Livekit__DisconnectReason reason, Livekit__LeaveRequest__Action action)
+static void refuse(struct rooms *r, uint64_t conn, Livekit__DisconnectReason reason,
+	Livekit__LeaveRequest__Action action)
 {
 	Livekit__LeaveRequest leave = LIVEKIT__LEAVE_REQUEST__INIT;
 	PB_SET(&leave, reason, reason);

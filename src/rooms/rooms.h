@@ -44,7 +44,8 @@ struct rooms_ops {
 
 /* Borrows all its arguments for its life; `keys` is referenced. Returns owned. */
 MUST_CHECK struct rooms *rooms_new(struct worker *w, struct rtc *rtc, struct registry *registry,
-	const struct rooms_cfg *cfg, struct auth_keys *keys, const struct rooms_ops *ops, void *arg);
+	const struct rooms_cfg *cfg, struct auth_keys *keys, const struct rooms_ops *ops,
+	void *arg);
 
 /* Everybody is told that the server shuts down. Accepts NULL. */
 void rooms_free(struct rooms *r);
@@ -82,7 +83,10 @@ void participant_add_track(struct participant *p, const Livekit__AddTrackRequest
 void participant_mute(struct participant *p, const Livekit__MuteTrackRequest *req);
 void participant_subscription(struct participant *p, const Livekit__UpdateSubscription *req);
 void participant_track_setting(struct participant *p, const Livekit__UpdateTrackSettings *req);
-void participant_update_metadata(struct participant *p, const Livekit__UpdateParticipantMetadata *req);
-void participant_update_audio_track(struct participant *p, const Livekit__UpdateLocalAudioTrack *req);
-void participant_update_video_track(struct participant *p, const Livekit__UpdateLocalVideoTrack *req);
+void participant_update_metadata(
+	struct participant *p, const Livekit__UpdateParticipantMetadata *req);
+void participant_update_audio_track(
+	struct participant *p, const Livekit__UpdateLocalAudioTrack *req);
+void participant_update_video_track(
+	struct participant *p, const Livekit__UpdateLocalVideoTrack *req);
 void participant_leave(struct participant *p, const Livekit__LeaveRequest *req);

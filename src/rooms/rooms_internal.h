@@ -170,7 +170,8 @@ size_t info_codecs(uint32_t enabled, Livekit__Codec *codecs, Livekit__Codec **pt
 Livekit__ParticipantInfo *info_participant(struct participant *p);
 void info_participant_free(struct participant *p);
 /* A new info made from the grants and the client's own words. */
-Livekit__ParticipantInfo *info_participant_new(const struct participant *p, const Livekit__ClientInfo *client);
+Livekit__ParticipantInfo *info_participant_new(
+	const struct participant *p, const Livekit__ClientInfo *client);
 void info_set_grants(struct participant *p);
 Livekit__TrackInfo *info_track_new(const Livekit__AddTrackRequest *req);
 /* Sends one message. */
@@ -179,8 +180,10 @@ void participant_send(struct participant *p, const Livekit__SignalResponse *resp
 /* ---- participant.c */
 struct participant *participant_new(struct room *room, struct room_join *join);
 /* Tells everybody, frees it. `leave` NULL: the client is not told. */
-void participant_remove(struct participant *p, Livekit__DisconnectReason reason, const Livekit__LeaveRequest *leave);
-void participant_kick(struct participant *p, Livekit__DisconnectReason reason, Livekit__LeaveRequest__Action action);
+void participant_remove(struct participant *p, Livekit__DisconnectReason reason,
+	const Livekit__LeaveRequest *leave);
+void participant_kick(struct participant *p, Livekit__DisconnectReason reason,
+	Livekit__LeaveRequest__Action action);
 bool participant_sees(const struct participant *viewer, const struct participant *other);
 void participant_tick(struct participant *p, uint64_t now_us);
 void participant_send_token(struct participant *p);

@@ -114,7 +114,8 @@ static void refuse_codec(struct subscription *sub)
 	participant_send(sub->subscriber, &res);
 }
 
-static const struct jsep_negotiated *common_codec(const struct jsep_section *s, enum jsep_codec codec)
+static const struct jsep_negotiated *common_codec(
+	const struct jsep_section *s, enum jsep_codec codec)
 {
 	for (uint8_t i = 0; i < s->n_codecs; i++)
 		if (s->codecs[i].codec == codec)
@@ -149,7 +150,8 @@ static void go_live(struct subscription *sub, struct peer *peer)
 static bool is_agreed(const struct subscription *sub, struct peer *peer)
 {
 	const struct jsep_section *s = jsep_section_at(peer->jsep, sub->section);
-	return s && s->has_send && (s->is_rejected || s->direction == SDP_SENDONLY || s->direction == SDP_SENDRECV);
+	return s && s->has_send &&
+	       (s->is_rejected || s->direction == SDP_SENDONLY || s->direction == SDP_SENDRECV);
 }
 
 void subscribe_round_done(struct peer *peer)
@@ -202,7 +204,8 @@ void subscription_free(struct subscription *sub)
 void subscribe_remove_all(struct participant *p)
 {
 	while (!list_empty(&p->subscriptions))
-		subscription_free(list_first(&p->subscriptions, struct subscription, by_participant));
+		subscription_free(
+			list_first(&p->subscriptions, struct subscription, by_participant));
 }
 
 void subscribe_to_all(struct participant *p)
@@ -259,7 +262,8 @@ void participant_track_setting(struct participant *p, const Livekit__UpdateTrack
 			continue;
 		sub->wish = (struct layer_wish){
 			.is_disabled = req->disabled,
-			.quality = (enum layer_quality)CLAMP((int)req->quality, QUALITY_LOW, QUALITY_OFF),
+			.quality = (enum layer_quality)CLAMP(
+				(int)req->quality, QUALITY_LOW, QUALITY_OFF),
 			.width = req->width,
 			.height = req->height,
 		};

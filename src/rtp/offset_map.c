@@ -63,7 +63,7 @@ int offset_map_skip(struct offset_map *m, int64_t in)
 	if (in <= m->high) {
 		int64_t out;
 		int err = find(m, in, &out);
-		return err == -ERR_NOT_FOUND ? 0 : err ? err : -ERR_STATE;
+		return err == -ERR_NOT_FOUND ? 0 : err ? err : -ERR_BAD_STATE;
 	}
 	m->high = in;
 	/* Also when numbers just before `in` never arrived: those keep theirs. */

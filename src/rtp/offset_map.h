@@ -37,7 +37,7 @@ void offset_map_start(struct offset_map *m, int64_t in, int64_t out);
 MUST_CHECK int offset_map_take(struct offset_map *m, int64_t in, int64_t *out);
 
 /*
- * Leaves a number out. 0, also if it was left out before; -ERR_STATE if it is not newer than `high`:
+ * Leaves a number out. 0, also if it was left out before; -ERR_BAD_STATE if it is not newer than `high`:
  * a number was given out for it, and would be missing; -ERR_REPLAY if it is older than the history.
  */
 MUST_CHECK int offset_map_skip(struct offset_map *m, int64_t in);

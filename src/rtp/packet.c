@@ -126,7 +126,7 @@ int rtp_header_write(uint8_t *out, size_t cap, const struct rtp_header *h)
 		return -ERR_NO_ROOM;
 
 	out[0] = (uint8_t)(VERSION_2 | (h->has_padding ? PADDING_BIT : 0) |
-	                   (h->ext_count ? EXT_BIT : 0));
+			   (h->ext_count ? EXT_BIT : 0));
 	out[1] = (uint8_t)((h->marker ? MARKER_BIT : 0) | (h->payload_type & 0x7f));
 	wr16(out + 2, h->seq);
 	wr32(out + 4, h->timestamp);

@@ -63,7 +63,7 @@ enum rtcp_kind rtcp_kind(const struct rtcp_packet *pkt)
 	case RTCP_TYPE_RTPFB:
 		return pkt->count == FMT_NACK   ? RTCP_NACK
 		       : pkt->count == FMT_TWCC ? RTCP_TWCC
-		                                : RTCP_OTHER;
+						: RTCP_OTHER;
 	case RTCP_TYPE_PSFB:
 		if (pkt->count == FMT_PLI)
 			return RTCP_PLI;

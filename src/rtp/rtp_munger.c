@@ -29,7 +29,7 @@ static void note_ts(struct rtp_munger *m, uint32_t ts)
 int rtp_munger_take(struct rtp_munger *m, uint16_t seq, uint32_t ts, struct rtp_munged *out)
 {
 	if (!m->has_source)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	int64_t ext = seq_unwrap_next(&m->unwrap, seq);
 	if (seq_window_mark(&m->seen, ext) != SEQ_FIRST_TIME)
 		return -ERR_REPLAY;
@@ -43,15 +43,14 @@ int rtp_munger_take(struct rtp_munger *m, uint16_t seq, uint32_t ts, struct rtp_
 		.timestamp = ts - m->ts_offset,
 		.is_newest = is_newest,
 	};
-	if (is_newest)
-		note_ts(m, out->timestamp);
+	note_ts(m, out->timestamp);
 	return 0;
 }
 
 int rtp_munger_skip(struct rtp_munger *m, uint16_t seq)
 {
 	if (!m->has_source)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	int64_t ext = seq_unwrap_next(&m->unwrap, seq);
 	if (seq_window_look(&m->seen, ext) != SEQ_FIRST_TIME)
 		return -ERR_REPLAY;

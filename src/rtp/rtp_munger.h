@@ -30,7 +30,7 @@ struct rtp_munger {
 struct rtp_munged {
 	uint32_t timestamp;
 	uint16_t seq;
-	bool is_newest; /* not a late packet */
+	bool is_newest; /* of its source: not a late packet */
 };
 
 /* first_seq and first_ts are what the first packet will carry: random (RFC 3550 §5.1). */
@@ -46,13 +46,13 @@ void rtp_munger_switch(struct rtp_munger *m, uint16_t seq, uint32_t ts, uint32_t
 
 /*
  * Numbers for a packet to be forwarded. 0; -ERR_REPLAY for a duplicate or one older than the
- * history; -ERR_NOT_FOUND if it was skipped; -ERR_STATE before the first switch.
+ * history; -ERR_NOT_FOUND if it was skipped; -ERR_BAD_STATE before the first switch.
  */
 MUST_CHECK int rtp_munger_take(
 	struct rtp_munger *m, uint16_t seq, uint32_t ts, struct rtp_munged *out);
 
 /*
- * A packet is left out on purpose. 0 if the numbering closes over it; -ERR_STATE if it came late,
+ * A packet is left out on purpose. 0 if the numbering closes over it; -ERR_BAD_STATE if it came late,
  * so that its number is missing at the receiver, who will ask for it: the caller may send an empty
  * padding packet with the numbers of rtp_munger_take instead. -ERR_REPLAY as above.
  */

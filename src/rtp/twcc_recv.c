@@ -178,7 +178,7 @@ static size_t write_chunk(uint8_t *p, const uint8_t *symbols, size_t n)
 	size_t covered = is_one_bit ? wide : narrow;
 	for (size_t i = 0; i < covered; i++)
 		chunk |= is_one_bit ? (unsigned)symbols[i] << (13 - i)
-		                    : (unsigned)symbols[i] << (12 - 2 * i);
+				    : (unsigned)symbols[i] << (12 - 2 * i);
 	wr16(p, (uint16_t)chunk);
 	return covered;
 }

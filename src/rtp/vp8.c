@@ -68,7 +68,7 @@ int vp8_frame_size(
 	const struct vp8_desc *d, struct slice payload, uint16_t *width, uint16_t *height)
 {
 	if (!vp8_is_key_frame(d, payload))
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	if (payload.n - d->len < FRAME_HEADER_LEN)
 		return -ERR_TRUNCATED;
 	const uint8_t *p = payload.p + d->len;
@@ -83,11 +83,11 @@ int vp8_frame_size(
 size_t vp8_desc_write(uint8_t out[VP8_DESC_MAX], const struct vp8_desc *d, struct vp8_numbers n)
 {
 	uint8_t ext = (uint8_t)((d->has_picture_id ? I_BIT : 0) | (d->has_tl0 ? L_BIT : 0) |
-	                        (d->has_temporal ? T_BIT : 0) | (d->has_key_idx ? K_BIT : 0));
+				(d->has_temporal ? T_BIT : 0) | (d->has_key_idx ? K_BIT : 0));
 	size_t len = 0;
 	out[len++] =
 		(uint8_t)((ext ? X_BIT : 0) | (d->is_non_reference ? N_BIT : 0) |
-	                  (d->is_partition_start ? S_BIT : 0) | (d->partition & PARTITION_MASK));
+			  (d->is_partition_start ? S_BIT : 0) | (d->partition & PARTITION_MASK));
 	if (ext)
 		out[len++] = ext;
 	if (d->has_picture_id) {
@@ -98,7 +98,7 @@ size_t vp8_desc_write(uint8_t out[VP8_DESC_MAX], const struct vp8_desc *d, struc
 		out[len++] = n.tl0_pic_idx;
 	if (d->has_temporal || d->has_key_idx)
 		out[len++] = (uint8_t)((d->has_temporal ? d->temporal_id << 6 : 0) |
-		                       (d->is_layer_sync ? Y_BIT : 0) |
-		                       (d->has_key_idx ? n.key_idx & KEYIDX_MASK : 0));
+				       (d->is_layer_sync ? Y_BIT : 0) |
+				       (d->has_key_idx ? n.key_idx & KEYIDX_MASK : 0));
 	return len;
 }

@@ -47,7 +47,7 @@ bool vp8_is_key_frame(const struct vp8_desc *d, struct slice payload);
 
 /*
  * Width and height from the first packet of a key frame (RFC 6386 §9.1).
- * 0, -ERR_STATE if it is not one, -ERR_TRUNCATED, -ERR_MALFORMED (start code).
+ * 0, -ERR_BAD_STATE if it is not one, -ERR_TRUNCATED, -ERR_MALFORMED (start code).
  */
 MUST_CHECK int vp8_frame_size(
 	const struct vp8_desc *d, struct slice payload, uint16_t *width, uint16_t *height);

@@ -8,7 +8,7 @@ static int64_t extend(const struct vp8_munger *m, const struct vp8_desc *d)
 	uint64_t ahead = d->picture_id - (uint64_t)m->map.high;
 	/* Twice the distance has its sign in the top bit of 16 or 8. */
 	int distance = d->is_picture_id_long ? (int16_t)(uint16_t)(ahead << 1) / 2
-	                                     : (int8_t)(uint8_t)(ahead << 1) / 2;
+					     : (int8_t)(uint8_t)(ahead << 1) / 2;
 	return m->map.high + distance;
 }
 
@@ -60,7 +60,7 @@ int vp8_munger_take(
 	struct vp8_munger *m, const struct vp8_desc *d, bool is_newest, struct vp8_numbers *out)
 {
 	if (!m->has_source)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	bool is_latest = is_newest;
 	*out = m->last;
 	if (d->has_picture_id) {
@@ -80,7 +80,7 @@ int vp8_munger_take(
 int vp8_munger_skip(struct vp8_munger *m, const struct vp8_desc *d)
 {
 	if (!m->has_source)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	if (!d->has_picture_id || !m->has_map)
 		return 0;
 	int err = offset_map_skip(&m->map, extend(m, d));

@@ -6,7 +6,7 @@
  * one fate, and the munger knows it; when it contradicts the caller's wish, follow the munger:
  *
  *   vp8_munger_take says -ERR_NOT_FOUND: the picture was left out so far, leave this out too
- *   vp8_munger_skip says -ERR_STATE: the picture was sent so far, send this too
+ *   vp8_munger_skip says -ERR_BAD_STATE: the picture was sent so far, send this too
  *
  * Sources without a PictureID pass unchanged in that respect.
  */
@@ -36,13 +36,13 @@ void vp8_munger_switch(struct vp8_munger *m, const struct vp8_desc *d);
  * is the newest of its source by sequence number (RECV_NEWEST); a PictureID that goes back nevertheless means
  * that the encoder started again, and the numbering continues over that.
  * 0, -ERR_NOT_FOUND if the picture was left out, -ERR_REPLAY if it is older than the history,
- * -ERR_STATE before the first switch.
+ * -ERR_BAD_STATE before the first switch.
  */
 MUST_CHECK int vp8_munger_take(
 	struct vp8_munger *m, const struct vp8_desc *d, bool is_newest, struct vp8_numbers *out);
 
 /*
- * The picture of d is left out on purpose: 0. -ERR_STATE if part of it was sent, or if it is late and a
- * number was kept free for it: sending it does less harm than the gap. -ERR_STATE before the first switch.
+ * The picture of d is left out on purpose: 0. -ERR_BAD_STATE if part of it was sent, or if it is late and a
+ * number was kept free for it: sending it does less harm than the gap. -ERR_BAD_STATE before the first switch.
  */
 MUST_CHECK int vp8_munger_skip(struct vp8_munger *m, const struct vp8_desc *d);

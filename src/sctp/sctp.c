@@ -13,6 +13,7 @@ enum {
 	RECEIVE_LIMIT_DEFAULT = 256 * 1024,
 	QUEUE_SLACK = 1024 * 1024, /* of notes beyond the receive window: packets, mostly */
 	PACKET_IN_MAX = 65535,
+	MESSAGES_ENOUGH = SCTP_BACKLOG_BUCKETS * SCTP_BACKLOG_PER_BUCKET / 2,
 };
 
 enum channel_state {
@@ -32,8 +33,8 @@ struct sctp_channel {
 
 /* ---------------------------------------------------------------- sending */
 
-static int send_ppid(struct sctp *s, uint16_t id, enum sctp_ppid ppid, bool is_ordered, bool is_reliable,
-	struct slice data)
+static int send_ppid(struct sctp *s, uint16_t id, enum sctp_ppid ppid, bool is_ordered,
+	bool is_reliable, struct slice data)
 {
 	const struct sctp_channel *ch = &s->channels[id];
 	struct sctp_sendv_spa spa = {
@@ -49,12 +50,14 @@ static int send_ppid(struct sctp *s, uint16_t id, enum sctp_ppid ppid, bool is_o
 		spa.sendv_prinfo = (struct sctp_prinfo){ch->policy, ch->policy_value};
 	}
 	sctp_gate_enter(s);
-	ssize_t n = usrsctp_sendv(s->socket, data.p, data.n, NULL, 0, &spa, sizeof spa, SCTP_SENDV_SPA, 0);
+	ssize_t n = usrsctp_sendv(
+		s->socket, data.p, data.n, NULL, 0, &spa, sizeof spa, SCTP_SENDV_SPA, 0);
 	int err = n == (ssize_t)data.n ? 0 : errno;
 	sctp_gate_leave();
 	switch (err) {
 	case 0:
 		s->buffered += data.n;
+		sctp_backlog_add(&s->backlog, data.n);
 		return 0;
 	case EAGAIN:
 	case ENOBUFS:
@@ -89,15 +92,17 @@ static void send_owed_acks(struct sctp *s)
 /* Resets our outgoing stream once all that is queued on it is acknowledged (RFC 8831 §6.7). */
 static void reset_stream(struct sctp *s, uint16_t id)
 {
-	struct {
-		struct sctp_reset_streams head;
-		uint16_t id;
-	} reset = {{.srs_assoc_id = SCTP_FUTURE_ASSOC, .srs_flags = SCTP_STREAM_RESET_OUTGOING,
-			   .srs_number_streams = 1},
-		id};
+	uint32_t room[sizeof(struct sctp_reset_streams) / sizeof(uint32_t) + 1]; /* it ends in an open array */
+	size_t n = sizeof(struct sctp_reset_streams) + sizeof id;
+	struct sctp_reset_streams *reset = (struct sctp_reset_streams *)(void *)room;
+	*reset = (struct sctp_reset_streams){
+		.srs_assoc_id = SCTP_FUTURE_ASSOC,
+		.srs_flags = SCTP_STREAM_RESET_OUTGOING,
+		.srs_number_streams = 1,
+	};
+	reset->srs_stream_list[0] = id;
 	sctp_gate_enter(s);
-	int failed = usrsctp_setsockopt(s->socket, IPPROTO_SCTP, SCTP_RESET_STREAMS, &reset,
-		sizeof reset.head + sizeof reset.id);
+	int failed = usrsctp_setsockopt(s->socket, IPPROTO_SCTP, SCTP_RESET_STREAMS, reset, (socklen_t)n);
 	sctp_gate_leave();
 	/* A peer without RFC 6525 cannot be told; the channel ends here all the same. */
 	if (failed)
@@ -184,7 +189,8 @@ static void on_reset(struct sctp *s, const struct sctp_note *note)
 		if (id < s->stream_count)
 			on_reset_one(s, id, is_out);
 	}
-	for (uint16_t id = 0; n == 0 && id < s->stream_count && !s->is_freed && s->state == SCTP_UP; id++)
+	for (uint16_t id = 0; n == 0 && id < s->stream_count && !s->is_freed && s->state == SCTP_UP;
+		id++)
 		on_reset_one(s, id, is_out);
 }
 
@@ -234,7 +240,8 @@ static void on_dcep(struct sctp *s, uint16_t id, struct slice message)
 	struct sctp_channel *ch = &s->channels[id];
 	if (message.n && message.p[0] == DCEP_OPEN) {
 		on_dcep_open(s, id, message);
-	} else if (message.n && message.p[0] == DCEP_ACK && ch->state == CHANNEL_OPEN && !ch->is_acked) {
+	} else if (message.n && message.p[0] == DCEP_ACK && ch->state == CHANNEL_OPEN &&
+		   !ch->is_acked) {
 		ch->is_acked = true;
 		if (s->ops->channel_acked)
 			s->ops->channel_acked(s->arg, id);
@@ -269,7 +276,8 @@ static void on_data(struct sctp *s, const struct sctp_note *note)
 		return;
 	case PPID_TEXT_EMPTY:
 	case PPID_BINARY_EMPTY: /* one byte stands for none (RFC 8831 §6.6) */
-		s->ops->message(s->arg, id, note->ppid == PPID_TEXT_EMPTY, (struct slice){data.p, 0});
+		s->ops->message(
+			s->arg, id, note->ppid == PPID_TEXT_EMPTY, (struct slice){data.p, 0});
 		return;
 	default:
 		return;
@@ -315,7 +323,8 @@ static void offer_room(struct sctp *s)
 		return;
 	if (s->acks_owed)
 		send_owed_acks(s);
-	if (!s->is_blocked || s->buffered > s->cfg.send_limit / 2)
+	if (!s->is_blocked || s->buffered > s->cfg.send_limit / 2 ||
+		s->backlog.messages > MESSAGES_ENOUGH)
 		return;
 	s->is_blocked = false;
 	if (s->ops->writable)
@@ -363,7 +372,8 @@ static struct sctp_cfg with_defaults(struct sctp_cfg c)
 	c.max_receive = c.max_receive ? c.max_receive : SCTP_MESSAGE_DEFAULT;
 	c.max_send = c.max_send ? c.max_send : SCTP_MESSAGE_DEFAULT;
 	c.send_limit = MAX(c.send_limit ? c.send_limit : SEND_LIMIT_DEFAULT, c.max_send);
-	c.receive_limit = MAX(c.receive_limit ? c.receive_limit : RECEIVE_LIMIT_DEFAULT, 4 * c.max_receive);
+	c.receive_limit =
+		MAX(c.receive_limit ? c.receive_limit : RECEIVE_LIMIT_DEFAULT, 4 * c.max_receive);
 	return c;
 }
 
@@ -377,9 +387,11 @@ static bool set_options(const struct sctp *s, struct socket *so)
 	static const uint16_t events[] = {SCTP_ASSOC_CHANGE, SCTP_STREAM_RESET_EVENT};
 	const struct sctp_cfg *c = &s->cfg;
 	const struct linger abort_on_close = {1, 0};
-	const int yes = 1, send_space = (int)sctp_send_space(c), receive_space = (int)c->receive_limit;
+	const int yes = 1, send_space = (int)sctp_send_space(c),
+		  receive_space = (int)c->receive_limit;
 	const uint32_t in_parts_above = c->max_receive + 1;
-	const struct sctp_initmsg streams = {.sinit_num_ostreams = c->max_streams, .sinit_max_instreams = c->max_streams};
+	const struct sctp_initmsg streams = {
+		.sinit_num_ostreams = c->max_streams, .sinit_max_instreams = c->max_streams};
 	const struct sctp_assoc_value resets = {SCTP_FUTURE_ASSOC, SCTP_ENABLE_RESET_STREAM_REQ};
 	/* Heartbeats off: ICE consent finds a dead path sooner. No path MTU discovery: DTLS would break it anyway. */
 	const struct sctp_paddrparams path = {
@@ -387,13 +399,14 @@ static bool set_options(const struct sctp *s, struct socket *so)
 		.spp_pathmtu = SCTP_PACKET_MAX - SCTP_HDR_LEN,
 	};
 	bool ok = set_option(so, SOL_SOCKET, SO_LINGER, &abort_on_close, sizeof abort_on_close) &&
-		set_option(so, SOL_SOCKET, SO_SNDBUF, &send_space, sizeof send_space) &&
-		set_option(so, SOL_SOCKET, SO_RCVBUF, &receive_space, sizeof receive_space) &&
-		set_option(so, IPPROTO_SCTP, SCTP_NODELAY, &yes, sizeof yes) &&
-		set_option(so, IPPROTO_SCTP, SCTP_PARTIAL_DELIVERY_POINT, &in_parts_above, sizeof in_parts_above) &&
-		set_option(so, IPPROTO_SCTP, SCTP_INITMSG, &streams, sizeof streams) &&
-		set_option(so, IPPROTO_SCTP, SCTP_ENABLE_STREAM_RESET, &resets, sizeof resets) &&
-		set_option(so, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
+		  set_option(so, SOL_SOCKET, SO_SNDBUF, &send_space, sizeof send_space) &&
+		  set_option(so, SOL_SOCKET, SO_RCVBUF, &receive_space, sizeof receive_space) &&
+		  set_option(so, IPPROTO_SCTP, SCTP_NODELAY, &yes, sizeof yes) &&
+		  set_option(so, IPPROTO_SCTP, SCTP_PARTIAL_DELIVERY_POINT, &in_parts_above,
+			  sizeof in_parts_above) &&
+		  set_option(so, IPPROTO_SCTP, SCTP_INITMSG, &streams, sizeof streams) &&
+		  set_option(so, IPPROTO_SCTP, SCTP_ENABLE_STREAM_RESET, &resets, sizeof resets) &&
+		  set_option(so, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
 	for (size_t i = 0; ok && i < ARRAY_LEN(events); i++) {
 		const struct sctp_event event = {SCTP_FUTURE_ASSOC, events[i], 1};
 		ok = set_option(so, IPPROTO_SCTP, SCTP_EVENT, &event, sizeof event);
@@ -457,10 +470,12 @@ void sctp_free(struct sctp *s)
 int sctp_start(struct sctp *s)
 {
 	if (s->state != SCTP_NEW)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	struct sockaddr_conn remote = address_of(s, s->cfg.remote_port);
 	sctp_gate_enter(s);
-	int err = usrsctp_connect(s->socket, (struct sockaddr *)&remote, sizeof remote) == 0 ? 0 : errno;
+	int err = usrsctp_connect(s->socket, (struct sockaddr *)&remote, sizeof remote) == 0
+			  ? 0
+			  : errno;
 	sctp_gate_leave();
 	if (err && err != EINPROGRESS)
 		return -ERR_SYSTEM;
@@ -495,7 +510,9 @@ static int find_id(const struct sctp *s, uint16_t *id)
 
 static int state_error(const struct sctp *s)
 {
-	return s->state == SCTP_DOWN || !s->socket ? -ERR_CLOSED : s->state == SCTP_UP ? 0 : -ERR_STATE;
+	return s->state == SCTP_DOWN || !s->socket ? -ERR_CLOSED
+	       : s->state == SCTP_UP               ? 0
+						   : -ERR_BAD_STATE;
 }
 
 int sctp_open_channel(struct sctp *s, struct sctp_channel_info *info)
@@ -530,7 +547,7 @@ int sctp_send(struct sctp *s, uint16_t id, bool is_text, struct slice data)
 		return -ERR_NOT_FOUND;
 	if (data.n > s->cfg.max_send)
 		return -ERR_TOO_LARGE;
-	if (s->buffered + data.n > s->cfg.send_limit) {
+	if (s->buffered + data.n > s->cfg.send_limit || sctp_backlog_is_full(&s->backlog)) {
 		s->is_blocked = true;
 		return -ERR_AGAIN;
 	}
@@ -539,8 +556,8 @@ int sctp_send(struct sctp *s, uint16_t id, bool is_text, struct slice data)
 	if (data.n)
 		err = send_ppid(s, id, is_text ? PPID_TEXT : PPID_BINARY, is_ordered, false, data);
 	else
-		err = send_ppid(s, id, is_text ? PPID_TEXT_EMPTY : PPID_BINARY_EMPTY, is_ordered, false,
-			slice_of(nothing, sizeof nothing));
+		err = send_ppid(s, id, is_text ? PPID_TEXT_EMPTY : PPID_BINARY_EMPTY, is_ordered,
+			false, slice_of(nothing, sizeof nothing));
 	if (err == -ERR_AGAIN)
 		s->is_blocked = true;
 	sctp_deliver(s);

@@ -37,7 +37,7 @@ void sctp_stack_start(void);
 /* Advances all timers of all associations. One thread only. */
 void sctp_stack_tick(uint32_t elapsed_ms);
 
-/* Tears down; every association must be freed and the ticking thread stopped. 0, or -ERR_STATE if some is left. */
+/* Tears down; every association must be freed and the ticking thread stopped. 0, or -ERR_BAD_STATE if some is left. */
 MUST_CHECK int sctp_stack_stop(void);
 
 struct sctp_channel_info {
@@ -105,7 +105,7 @@ MUST_CHECK struct sctp *sctp_new(const struct sctp_cfg *cfg, const struct sctp_o
  */
 void sctp_free(struct sctp *s);
 
-/* Sends INIT; both sides do (RFC 8831 §6.2 with simultaneous open). Call once, when DTLS is connected. 0, -ERR_STATE,
+/* Sends INIT; both sides do (RFC 8831 §6.2 with simultaneous open). Call once, when DTLS is connected. 0, -ERR_BAD_STATE,
  * -ERR_SYSTEM. */
 MUST_CHECK int sctp_start(struct sctp *s);
 
@@ -117,7 +117,7 @@ void sctp_deliver(struct sctp *s);
 
 /*
  * Opens a channel and announces it (DCEP OPEN); messages may be sent at once. info->id is filled in.
- * 0, -ERR_STATE (not connected), -ERR_NO_ROOM (no free id), -ERR_RANGE (both limits set, label too long),
+ * 0, -ERR_BAD_STATE (not connected), -ERR_NO_ROOM (no free id), -ERR_RANGE (both limits set, label too long),
  * -ERR_AGAIN (send limit), -ERR_CLOSED.
  */
 MUST_CHECK int sctp_open_channel(struct sctp *s, struct sctp_channel_info *info);

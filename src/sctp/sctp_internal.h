@@ -9,7 +9,8 @@
 
 enum { SCTP_HDR_LEN = 12, SCTP_CRC_AT = 8 };
 
-/* CRC32c of an SCTP packet with its checksum field taken as zero (RFC 9260 §6.8, Appendix A). Needs SCTP_HDR_LEN bytes. */
+/* CRC32c of an SCTP packet with its checksum field taken as zero (RFC 9260 §6.8, Appendix A). Needs
+ * SCTP_HDR_LEN bytes. */
 uint32_t sctp_crc32c(struct slice packet);
 void sctp_crc32c_write(uint8_t *packet, size_t n);
 bool sctp_crc32c_is_right(struct slice packet);
@@ -67,6 +68,28 @@ struct sctp_queue {
 	bool is_wake_asked, is_overrun;
 };
 
+/* ---------------------------------------------------------------- backlog.c */
+
+/*
+ * How many messages are not acknowledged yet. libusrsctp tells bytes only, but a message of one byte costs it some 500;
+ * so the sizes of what was sent are kept, 64 messages to a bucket, and dropped as the bytes go down.
+ */
+enum { SCTP_BACKLOG_BUCKETS = 128, SCTP_BACKLOG_PER_BUCKET = 64 };
+struct sctp_backlog {
+	uint32_t bucket_bytes[SCTP_BACKLOG_BUCKETS];
+	uint8_t bucket_messages[SCTP_BACKLOG_BUCKETS];
+	unsigned first, count; /* of the ring of buckets */
+	uint64_t bytes;
+	unsigned messages;
+};
+bool sctp_backlog_is_full(const struct sctp_backlog *b);
+void sctp_backlog_add(struct sctp_backlog *b, size_t bytes);
+
+/* `bytes` are still unacknowledged: forgets the oldest buckets beyond. */
+void sctp_backlog_settle(struct sctp_backlog *b, size_t bytes);
+
+/* ---------------------------------------------------------------- sctp.c */
+
 struct sctp {
 	uint64_t id; /* stands for the association inside libusrsctp, which never sees a pointer of ours */
 	const struct sctp_ops *ops;
@@ -77,6 +100,7 @@ struct sctp {
 	enum { SCTP_NEW, SCTP_STARTED, SCTP_UP, SCTP_DOWN } state;
 	bool is_delivering, is_freed, is_blocked;
 	uint16_t stream_count, acks_owed;
+	struct sctp_backlog backlog;
 	size_t buffered;
 	struct sctp_channel *channels; /* cfg.max_streams */
 };

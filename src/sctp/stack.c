@@ -67,7 +67,7 @@ void sctp_note_free(struct sctp_note *note)
 {
 	if (!note)
 		return;
-	free(note->data); /* allocated inside libusrsctp */
+	mem_free_foreign(note->data); /* allocated inside libusrsctp */
 	xfree(note);
 }
 
@@ -203,9 +203,11 @@ static void note_stream_reset(void *address, const struct sctp_stream_reset_even
 {
 	/* A denied or failed reset of ours ends the channel as well: there is nothing left to wait for. */
 	bool is_out = event->strreset_flags & SCTP_STREAM_RESET_OUTGOING_SSN;
-	if (n < sizeof *event || !(event->strreset_flags & (SCTP_STREAM_RESET_OUTGOING_SSN | SCTP_STREAM_RESET_INCOMING_SSN)))
+	if (n < sizeof *event || !(event->strreset_flags & (SCTP_STREAM_RESET_OUTGOING_SSN |
+								   SCTP_STREAM_RESET_INCOMING_SSN)))
 		return;
-	post(address, note_new(is_out ? EVENT_RESET_OUT : EVENT_RESET_IN, event->strreset_stream_list, n - sizeof *event));
+	post(address, note_new(is_out ? EVENT_RESET_OUT : EVENT_RESET_IN,
+			      event->strreset_stream_list, n - sizeof *event));
 }
 
 static void on_notification(void *address, const union sctp_notification *event, size_t n)
@@ -214,19 +216,20 @@ static void on_notification(void *address, const union sctp_notification *event,
 		return;
 	if (event->sn_header.sn_type == SCTP_ASSOC_CHANGE && n >= sizeof event->sn_assoc_change)
 		note_assoc_change(address, &event->sn_assoc_change);
-	else if (event->sn_header.sn_type == SCTP_STREAM_RESET_EVENT && n >= sizeof event->sn_strreset_event)
+	else if (event->sn_header.sn_type == SCTP_STREAM_RESET_EVENT &&
+		 n >= sizeof event->sn_strreset_event)
 		note_stream_reset(address, &event->sn_strreset_event, n);
 }
 
-static int on_receive(struct socket *socket, union sctp_sockstore from, void *data, size_t n, struct sctp_rcvinfo info,
-	int flags, void *address)
+static int on_receive(struct socket *socket, union sctp_sockstore from, void *data, size_t n,
+	struct sctp_rcvinfo info, int flags, void *address)
 {
 	(void)socket, (void)from;
 	if (!data)
 		return 1; /* end of the association; SCTP_ASSOC_CHANGE told */
 	if (flags & MSG_NOTIFICATION) {
 		on_notification(address, data, n);
-		free(data);
+		mem_free_foreign(data);
 		return 1;
 	}
 	struct sctp_note *note = note_new(EVENT_DATA, NULL, 0);
@@ -243,10 +246,11 @@ static int on_receive(struct socket *socket, union sctp_sockstore from, void *da
 static int on_room(struct socket *socket, uint32_t free_bytes, void *address)
 {
 	(void)socket;
-	if (current && current->id == (uintptr_t)address)
-		current->buffered = free_bytes < sctp_send_space(&current->cfg)
-			? sctp_send_space(&current->cfg) - free_bytes
-			: 0;
+	if (!current || current->id != (uintptr_t)address)
+		return 1;
+	uint32_t space = sctp_send_space(&current->cfg);
+	current->buffered = free_bytes < space ? space - free_bytes : 0;
+	sctp_backlog_settle(&current->backlog, current->buffered);
 	return 1;
 }
 
@@ -266,7 +270,8 @@ void sctp_gate_leave(void)
 
 struct socket *sctp_stack_socket(const struct sctp *s)
 {
-	return usrsctp_socket(AF_CONN, SOCK_STREAM, IPPROTO_SCTP, on_receive, on_room, 0, (void *)(uintptr_t)s->id);
+	return usrsctp_socket(AF_CONN, SOCK_STREAM, IPPROTO_SCTP, on_receive, on_room, 0,
+		(void *)(uintptr_t)s->id);
 }
 
 void sctp_stack_start(void)
@@ -299,7 +304,7 @@ int sctp_stack_stop(void)
 	size_t left = stack.by_id.n;
 	pthread_mutex_unlock(&stack.mutex);
 	if (left || usrsctp_finish() != 0)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	map_free(&stack.by_id);
 	pthread_mutex_destroy(&stack.mutex);
 	pthread_rwlock_destroy(&stack.gate);

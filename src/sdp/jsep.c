@@ -12,8 +12,8 @@ bool jsep_is_ice_text(const char *s, size_t min)
 	if (n < min || n > 256)
 		return false;
 	for (; *s; s++)
-		if (!((*s >= '0' && *s <= '9') || (*s >= 'A' && *s <= 'Z') || (*s >= 'a' && *s <= 'z') || *s == '+' ||
-			    *s == '/'))
+		if (!((*s >= '0' && *s <= '9') || (*s >= 'A' && *s <= 'Z') ||
+			    (*s >= 'a' && *s <= 'z') || *s == '+' || *s == '/'))
 			return false;
 	return true;
 }
@@ -58,7 +58,9 @@ static struct section *add_own_section(struct jsep *j, enum sdp_kind kind)
 struct jsep *jsep_new(const struct jsep_cfg *cfg)
 {
 	const char *blank = cfg->fingerprint ? strchr(cfg->fingerprint, ' ') : NULL;
-	if (!blank || !is_visible(cfg->fingerprint, true) || !jsep_is_ice_text(cfg->ufrag, JSEP_UFRAG_MIN) || !jsep_is_ice_text(cfg->pwd, JSEP_PWD_MIN))
+	if (!blank || !is_visible(cfg->fingerprint, true) ||
+		!jsep_is_ice_text(cfg->ufrag, JSEP_UFRAG_MIN) ||
+		!jsep_is_ice_text(cfg->pwd, JSEP_PWD_MIN))
 		return NULL;
 	struct jsep *j = XNEW(struct jsep);
 	j->role = cfg->role;
@@ -138,16 +140,17 @@ int jsep_set_candidates(struct jsep *j, const char *const *lines, size_t n, bool
 
 /* ---- sections ---- */
 
-/* Nothing of ours is in it, was promised for it, or stands in a description that is still the latest. */
+/* Nothing of ours is in it, was promised for it, or stands in our latest description. */
 static bool is_free(const struct section *s, enum sdp_kind kind)
 {
-	return s->pub.kind == kind && !s->pub.is_rejected && !s->pub.has_send && !s->is_reserved && !s->was_sending;
+	return s->pub.kind == kind && !s->pub.is_rejected && !s->pub.has_send && !s->is_reserved &&
+		!s->was_sending;
 }
 
 int jsep_add_section(struct jsep *j, enum sdp_kind kind, uint16_t *index)
 {
 	if (!jsep_is_offerer(j))
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	if (kind != SDP_KIND_AUDIO && kind != SDP_KIND_VIDEO)
 		return -ERR_UNSUPPORTED;
 	struct section *s = NULL;
@@ -197,12 +200,14 @@ int jsep_section_send(struct jsep *j, size_t index, const struct jsep_send *send
 	if (index >= j->n_sections)
 		return -ERR_NOT_FOUND;
 	struct section *s = j->sections[index];
-	if (!is_id(send->stream_id) || !is_id(send->track_id) || !is_id(send->cname) || send->ssrc == 0)
+	if (!is_id(send->stream_id) || !is_id(send->track_id) || !is_id(send->cname) ||
+		send->ssrc == 0)
 		return -ERR_MALFORMED;
 	bool is_media = s->pub.kind == SDP_KIND_AUDIO || s->pub.kind == SDP_KIND_VIDEO;
-	bool is_wanted = jsep_is_offerer(j) || (j->role == JSEP_ROLE_SINGLE && s->pub.remote_direction == SDP_RECVONLY);
+	bool is_wanted = jsep_is_offerer(j) ||
+		(j->role == JSEP_ROLE_SINGLE && s->pub.remote_direction == SDP_RECVONLY);
 	if (!is_media || !is_wanted || s->pub.is_rejected)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	if (!can_describe(j, s, send->codecs))
 		return -ERR_UNSUPPORTED;
 	s->pub.has_send = true;
@@ -233,7 +238,7 @@ void jsep_section_recv(struct jsep *j, size_t index, const struct jsep_recv *rec
 int jsep_create_answer(struct jsep *j, struct buf *out)
 {
 	if (j->round != ROUND_REMOTE_OFFER || j->wants_new_ice)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	int err = jsep_print_local(j, true, out);
 	if (!err)
 		j->round = ROUND_IDLE;
@@ -243,7 +248,7 @@ int jsep_create_answer(struct jsep *j, struct buf *out)
 int jsep_create_offer(struct jsep *j, struct buf *out)
 {
 	if (!jsep_is_offerer(j))
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	int err = jsep_print_local(j, false, out);
 	if (!err) {
 		j->round = ROUND_LOCAL_OFFER;

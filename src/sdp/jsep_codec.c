@@ -1,23 +1,31 @@
-/* jsep_codec: the tables of codecs, feedback and header extensions, and how a description is matched to them. */
+/*
+ * jsep_codec: the tables of codecs, feedback and header extensions, and how a description is
+ * matched to them.
+ */
 #include "sdp/jsep_internal.h"
 
 #include <strings.h>
 
 /* ---- codecs ---- */
 
-#define H264(mode, profile) "level-asymmetry-allowed=1;packetization-mode=" #mode ";profile-level-id=" #profile
+#define H264(mode, profile)                                                                        \
+	"level-asymmetry-allowed=1;packetization-mode=" #mode ";profile-level-id=" #profile
 
 const struct jsep_codec_row jsep_codecs[JSEP_CODEC_N] = {
 #define AUDIO(name_) .name = name_, .mime = "audio/" name_, .kind = SDP_KIND_AUDIO
-#define VIDEO(name_) .name = name_, .mime = "video/" name_, .kind = SDP_KIND_VIDEO, .clock_hz = 90000, .channels = 1
+#define VIDEO(name_)                                                                               \
+	.name = name_, .mime = "video/" name_, .kind = SDP_KIND_VIDEO, .clock_hz = 90000,          \
+	.channels = 1
 	[JSEP_OPUS] = {AUDIO("opus"), .clock_hz = 48000, .channels = 2, .pt = 111,
 		.fmtp = "minptime=10;useinbandfec=1"},
 	[JSEP_RED] = {AUDIO("red"), .clock_hz = 48000, .channels = 2, .pt = 63, .fmtp = "111/111"},
 	[JSEP_PCMU] = {AUDIO("PCMU"), .clock_hz = 8000, .channels = 1, .pt = 0},
 	[JSEP_PCMA] = {AUDIO("PCMA"), .clock_hz = 8000, .channels = 1, .pt = 8},
 	[JSEP_VP8] = {VIDEO("VP8"), .pt = 96, .rtx_pt = 97},
-	[JSEP_VP9_P0] = {VIDEO("VP9"), .pt = 98, .rtx_pt = 99, .is_scalable = true, .fmtp = "profile-id=0"},
-	[JSEP_VP9_P1] = {VIDEO("VP9"), .pt = 100, .rtx_pt = 101, .is_scalable = true, .fmtp = "profile-id=1"},
+	[JSEP_VP9_P0] = {VIDEO("VP9"), .pt = 98, .rtx_pt = 99, .is_scalable = true,
+		.fmtp = "profile-id=0"},
+	[JSEP_VP9_P1] = {VIDEO("VP9"), .pt = 100, .rtx_pt = 101, .is_scalable = true,
+		.fmtp = "profile-id=1"},
 	[JSEP_AV1] = {VIDEO("AV1"), .pt = 35, .rtx_pt = 36, .is_scalable = true},
 	[JSEP_H264_CB_PM0] = {VIDEO("H264"), .pt = 125, .rtx_pt = 107, .fmtp = H264(0, 42e01f)},
 	[JSEP_H264_CB_PM1] = {VIDEO("H264"), .pt = 108, .rtx_pt = 109, .fmtp = H264(1, 42e01f)},
@@ -45,15 +53,18 @@ static int param_number(const char *fmtp, const char *name, int missing)
 	return v.n == 1 && v.p[0] >= '0' && v.p[0] <= '9' ? v.p[0] - '0' : -1;
 }
 
-static int hex_digit(uint8_t c)
+int jsep_hex_digit(uint8_t c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /*
- * profile-level-id is profile_idc, constraint flags and level, a byte each (RFC 6184 §8.1). The level is left out
- * of the comparison as every browser receives what it negotiates asymmetrically. Constrained baseline has the
- * three spellings of table 5.
+ * profile-level-id is profile_idc, constraint flags and level, a byte each (RFC 6184 §8.1). The
+ * level is left out of the comparison: level-asymmetry-allowed makes it a matter of each receiver.
+ * Constrained baseline has the three spellings of table 5.
  */
 static bool h264_profile_is(const char *fmtp, enum jsep_codec codec)
 {
@@ -64,15 +75,15 @@ static bool h264_profile_is(const char *fmtp, enum jsep_codec codec)
 		return false;
 	unsigned bytes[2] = {0};
 	for (size_t i = 0; i < 6; i++) {
-		int digit = hex_digit(v.p[i]);
+		int digit = jsep_hex_digit(v.p[i]);
 		if (digit < 0)
 			return false;
 		if (i < 4)
 			bytes[i / 2] = bytes[i / 2] << 4 | (unsigned)digit;
 	}
 	unsigned idc = bytes[0], flags = bytes[1];
-	bool is_constrained = (idc == 0x42 && (flags & 0x4f) == 0x40) || (idc == 0x4d && (flags & 0x8f) == 0x80) ||
-			      (idc == 0x58 && (flags & 0xcf) == 0xc0);
+	bool is_constrained = (idc == 0x42 && (flags & 0x4f) == 0x40) ||
+		(idc == 0x4d && (flags & 0x8f) == 0x80) || (idc == 0x58 && (flags & 0xcf) == 0xc0);
 	switch (codec) {
 	case JSEP_H264_CB_PM0:
 	case JSEP_H264_CB_PM1: return is_constrained;
@@ -94,23 +105,27 @@ static bool parameters_match(const char *fmtp, enum jsep_codec codec)
 	case JSEP_H264_CB_PM0:
 	case JSEP_H264_BASE_PM0:
 	case JSEP_H264_MAIN_PM0:
-		return param_number(fmtp, "packetization-mode", 0) == 0 && h264_profile_is(fmtp, codec);
+		return param_number(fmtp, "packetization-mode", 0) == 0 &&
+			h264_profile_is(fmtp, codec);
 	case JSEP_H264_CB_PM1:
 	case JSEP_H264_BASE_PM1:
 	case JSEP_H264_MAIN_PM1:
 	case JSEP_H264_HIGH_PM1:
-		return param_number(fmtp, "packetization-mode", 0) == 1 && h264_profile_is(fmtp, codec);
+		return param_number(fmtp, "packetization-mode", 0) == 1 &&
+			h264_profile_is(fmtp, codec);
 	default: return true;
 	}
 }
 
-bool jsep_codec_match(const struct sdp_codec *c, enum sdp_kind kind, uint32_t mask, enum jsep_codec *codec)
+bool jsep_codec_match(
+	const struct sdp_codec *c, enum sdp_kind kind, uint32_t mask, enum jsep_codec *codec)
 {
 	for (int i = 0; i < JSEP_CODEC_N; i++) {
 		const struct jsep_codec_row *row = &jsep_codecs[i];
-		if ((mask & JSEP_CODEC_BIT(i)) && row->kind == kind && row->clock_hz == c->clock_hz &&
-		    row->channels == c->channels && strcasecmp(row->name, c->name) == 0 &&
-		    parameters_match(c->fmtp, (enum jsep_codec)i)) {
+		if ((mask & JSEP_CODEC_BIT(i)) && row->kind == kind &&
+			row->clock_hz == c->clock_hz && row->channels == c->channels &&
+			strcasecmp(row->name, c->name) == 0 &&
+			parameters_match(c->fmtp, (enum jsep_codec)i)) {
 			*codec = (enum jsep_codec)i;
 			return true;
 		}
@@ -129,8 +144,8 @@ static const struct {
 };
 
 /*
- * Publishers are paced by their own estimator, which our transport-cc reports feed; subscribers estimate for
- * us and report REMB. A connection that does both announces both.
+ * Publishers are paced by their own estimator, which our transport-cc reports feed; subscribers
+ * estimate for us and report REMB. A connection that does both announces both.
  */
 uint8_t jsep_feedback_for(enum jsep_role role, enum sdp_kind kind, bool is_receiving)
 {
@@ -169,20 +184,28 @@ static const struct {
 	uint8_t offer_id;
 } exts[JSEP_EXT_N] = {
 	[JSEP_EXT_MID] = {"urn:ietf:params:rtp-hdrext:sdes:mid", FROM_AUDIO | FROM_VIDEO, 1},
-	[JSEP_EXT_RID] = {"urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id", FROM_AUDIO | FROM_VIDEO, 2},
-	[JSEP_EXT_REPAIRED_RID] = {"urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id", FROM_VIDEO, 3},
+	[JSEP_EXT_RID] = {"urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id",
+		FROM_AUDIO | FROM_VIDEO, 2},
+	[JSEP_EXT_REPAIRED_RID] = {"urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id",
+		FROM_VIDEO, 3},
 	[JSEP_EXT_AUDIO_LEVEL] = {"urn:ietf:params:rtp-hdrext:ssrc-audio-level", FROM_AUDIO, 4},
-	[JSEP_EXT_ABS_SEND_TIME] = {"http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time", TO_VIDEO, 5},
-	[JSEP_EXT_TWCC] = {"http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+	[JSEP_EXT_ABS_SEND_TIME] = {"http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+		TO_VIDEO, 5},
+	[JSEP_EXT_TWCC] = {
+		"http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
 		FROM_VIDEO, 6},
-	[JSEP_EXT_ABS_CAPTURE_TIME] = {"http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
+	[JSEP_EXT_ABS_CAPTURE_TIME] = {
+		"http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
 		FROM_AUDIO | FROM_VIDEO | TO_AUDIO | TO_VIDEO, 7},
-	[JSEP_EXT_PLAYOUT_DELAY] = {"http://www.webrtc.org/experiments/rtp-hdrext/playout-delay", TO_VIDEO, 8},
+	[JSEP_EXT_PLAYOUT_DELAY] = {"http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
+		TO_VIDEO, 8},
 	[JSEP_EXT_VIDEO_ORIENTATION] = {"urn:3gpp:video-orientation", 0, 9},
 	[JSEP_EXT_DEPENDENCY_DESCRIPTOR] = {
-		"https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension",
+		"https://aomediacodec.github.io/av1-rtp-spec/"
+		"#dependency-descriptor-rtp-header-extension",
 		FROM_VIDEO | TO_VIDEO, 10},
-	[JSEP_EXT_FRAME_MARKING] = {"http://tools.ietf.org/html/draft-ietf-avtext-framemarking-07", FROM_VIDEO, 11},
+	[JSEP_EXT_FRAME_MARKING] = {"http://tools.ietf.org/html/draft-ietf-avtext-framemarking-07",
+		FROM_VIDEO, 11},
 };
 
 const char *jsep_ext_uri(enum jsep_ext ext)
@@ -206,13 +229,13 @@ bool jsep_ext_find(const char *uri, enum jsep_ext *ext)
 }
 
 /*
- * A connection that goes both ways accepts both sets in each section, whichever way that one goes: Chromium offers
- * an extension in later sections of a kind only if the first answer took it, and the first sections are
- * those it made for receiving.
+ * A connection that goes both ways accepts both sets in each section, whichever way that one
+ * goes: Chromium offers an extension in later sections of a kind only if the first answer took it,
+ * and the first sections are those it made for receiving.
  */
 bool jsep_ext_wanted(enum jsep_ext ext, const struct jsep_ext_use *use)
 {
-	/* Without a scalable codec the descriptor is dead weight: VP8 has its layers in the payload. */
+	/* Without a scalable codec it is dead weight: VP8 has its layers in the payload. */
 	if (ext == JSEP_EXT_DEPENDENCY_DESCRIPTOR && !use->is_scalable)
 		return false;
 	if (ext == JSEP_EXT_PLAYOUT_DELAY && !use->playout_delay)

@@ -5,7 +5,8 @@
 
 struct section {
 	struct jsep_section pub;
-	char stream_id[JSEP_ID_CAP], track_id[JSEP_ID_CAP], cname[JSEP_ID_CAP]; /* behind pub.send */
+	char stream_id[JSEP_ID_CAP], track_id[JSEP_ID_CAP],
+		cname[JSEP_ID_CAP]; /* behind pub.send */
 	struct jsep_recv recv;
 	bool is_reserved; /* offerer: handed out by jsep_add_section, nothing to send yet */
 	bool was_sending; /* our latest description names a stream of ours in it */
@@ -52,8 +53,12 @@ static inline bool jsep_is_offerer(const struct jsep *j)
 
 /* ---- jsep_codec.c ---- */
 
+/* 0..15, or -1 for no hexadecimal digit. */
+int jsep_hex_digit(uint8_t c);
+
 /* The row this codec of a description belongs to; false if it is none of `mask`. */
-bool jsep_codec_match(const struct sdp_codec *c, enum sdp_kind kind, uint32_t mask, enum jsep_codec *codec);
+bool jsep_codec_match(
+	const struct sdp_codec *c, enum sdp_kind kind, uint32_t mask, enum jsep_codec *codec);
 
 /* The feedback to put beside a codec of this kind in a section we receive or send in. */
 uint8_t jsep_feedback_for(enum jsep_role role, enum sdp_kind kind, bool is_receiving);
@@ -83,7 +88,9 @@ uint8_t jsep_ext_offer_id(enum jsep_ext ext);
 /* The first group that bundles, or NULL. */
 const struct sdp_group *jsep_bundle_of(const struct sdp *s);
 
-/* The section can be used at all: its port is not 0, or 0 because BUNDLE carries it (RFC 8843 §6). */
+/*
+ * The section can be used at all: its port is not 0, or 0 because BUNDLE carries it (RFC 8843 §6).
+ */
 static inline bool jsep_is_live(const struct sdp_media *m)
 {
 	return m->port != 0 || m->bundle_only;

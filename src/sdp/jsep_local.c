@@ -25,7 +25,7 @@ static enum sdp_dir plan_direction(const struct jsep *j, const struct section *s
 		return SDP_RECVONLY;
 	if (p->remote_direction == SDP_INACTIVE || j->role != JSEP_ROLE_SINGLE)
 		return SDP_INACTIVE;
-	/* A slot never used is kept open without a stream, so that its receiver exists when one comes. */
+	/* A slot never used stays open without a stream: its receiver exists when one comes. */
 	return p->has_send || !s->was_used ? SDP_SENDONLY : SDP_INACTIVE;
 }
 
@@ -37,7 +37,8 @@ static void pick_codecs(struct plan *plan, const struct jsep_section *p, uint32_
 }
 
 /* The codecs of the mask first, and nothing else if `is_only` and there are some. */
-static void plan_codecs(struct plan *plan, const struct jsep_section *p, uint32_t mask, bool is_only)
+static void plan_codecs(
+	struct plan *plan, const struct jsep_section *p, uint32_t mask, bool is_only)
 {
 	pick_codecs(plan, p, mask);
 	if (!is_only || plan->n_codecs == 0)
@@ -45,7 +46,8 @@ static void plan_codecs(struct plan *plan, const struct jsep_section *p, uint32_
 }
 
 /* The offerer has nothing negotiated before the answer: it offers the rows of the table. */
-static void plan_offered_codecs(const struct jsep *j, struct plan *plan, const struct jsep_section *p)
+static void plan_offered_codecs(
+	const struct jsep *j, struct plan *plan, const struct jsep_section *p)
 {
 	uint32_t mask = j->enabled_codecs;
 	if (p->has_send && p->send.codecs)
@@ -54,7 +56,10 @@ static void plan_offered_codecs(const struct jsep *j, struct plan *plan, const s
 		const struct jsep_codec_row *row = &jsep_codecs[i];
 		if (row->kind == p->kind && !row->is_publish_only && (mask & JSEP_CODEC_BIT(i)))
 			plan->codecs[plan->n_codecs++] = (struct jsep_negotiated){
-				.codec = (enum jsep_codec)i, .pt = row->pt, .rtx_pt = row->rtx_pt, .fmtp = row->fmtp,
+				.codec = (enum jsep_codec)i,
+				.pt = row->pt,
+				.rtx_pt = row->rtx_pt,
+				.fmtp = row->fmtp,
 				.feedback = jsep_feedback_for(j->role, row->kind, false),
 			};
 	}
@@ -77,14 +82,16 @@ static void make_plan(const struct jsep *j, const struct section *s, struct plan
 /* ---- parameters of opus (RFC 7587 §6.1) ---- */
 
 /* Copies the parameters except those named. */
-static void keep_parameters(struct buf *b, const char *fmtp, const char *const *dropped, size_t n_dropped)
+static void keep_parameters(
+	struct buf *b, const char *fmtp, const char *const *dropped, size_t n_dropped)
 {
 	while (fmtp && *fmtp) {
 		fmtp += strspn(fmtp, " ;");
 		size_t len = strcspn(fmtp, ";"), name_len = MIN(len, strcspn(fmtp, "="));
 		bool is_dropped = len == 0;
 		for (size_t i = 0; i < n_dropped && !is_dropped; i++)
-			is_dropped = strlen(dropped[i]) == name_len && strncmp(fmtp, dropped[i], name_len) == 0;
+			is_dropped = strlen(dropped[i]) == name_len &&
+				strncmp(fmtp, dropped[i], name_len) == 0;
 		if (!is_dropped) {
 			buf_add_str(b, b->n ? ";" : "");
 			buf_add(b, fmtp, len);
@@ -93,7 +100,8 @@ static void keep_parameters(struct buf *b, const char *fmtp, const char *const *
 	}
 }
 
-static const char *opus_fmtp(struct sdp *out, const struct section *s, const char *offered, bool is_sending)
+static const char *opus_fmtp(
+	struct sdp *out, const struct section *s, const char *offered, bool is_sending)
 {
 	static const char *const edited[] = {"usedtx", "stereo", "maxaveragebitrate"};
 	struct buf b;
@@ -103,7 +111,8 @@ static const char *opus_fmtp(struct sdp *out, const struct section *s, const cha
 		buf_add_str(&b, s->pub.has_send && s->pub.send.is_stereo ? ";sprop-stereo=1" : "");
 	} else {
 		bool is_stereo = s->recv.is_stereo;
-		keep_parameters(&b, offered ? offered : jsep_codecs[JSEP_OPUS].fmtp, edited, is_stereo ? 3 : 1);
+		keep_parameters(&b, offered ? offered : jsep_codecs[JSEP_OPUS].fmtp, edited,
+			is_stereo ? 3 : 1);
 		const char *sep = b.n ? ";" : "";
 		if (!s->recv.no_dtx) {
 			buf_printf(&b, "%susedtx=1", sep);
@@ -119,7 +128,8 @@ static const char *opus_fmtp(struct sdp *out, const struct section *s, const cha
 
 /* ---- one section ---- */
 
-static void add_codecs(struct sdp *out, struct sdp_media *m, const struct section *s, const struct plan *plan)
+static void add_codecs(
+	struct sdp *out, struct sdp_media *m, const struct section *s, const struct plan *plan)
 {
 	bool is_sending = !(plan->direction & SDP_RECVONLY);
 	for (uint8_t i = 0; i < plan->n_codecs; i++) {
@@ -127,8 +137,12 @@ static void add_codecs(struct sdp *out, struct sdp_media *m, const struct sectio
 		const struct jsep_codec_row *row = &jsep_codecs[n->codec];
 		struct sdp_codec *c = SDP_PUSH(out, m->codecs, m->n_codecs);
 		*c = (struct sdp_codec){
-			.name = row->name, .clock_hz = row->clock_hz, .channels = row->channels, .pt = n->pt,
-			.fmtp = n->codec == JSEP_OPUS ? opus_fmtp(out, s, n->fmtp, is_sending) : n->fmtp,
+			.name = row->name,
+			.clock_hz = row->clock_hz,
+			.channels = row->channels,
+			.pt = n->pt,
+			.fmtp = n->codec == JSEP_OPUS ? opus_fmtp(out, s, n->fmtp, is_sending)
+						      : n->fmtp,
 		};
 		jsep_feedback_add(out, c, n->feedback);
 		if (!n->rtx_pt)
@@ -136,7 +150,10 @@ static void add_codecs(struct sdp *out, struct sdp_media *m, const struct sectio
 		char apt[16];
 		int len = snprintf(apt, sizeof apt, "apt=%u", n->pt);
 		*SDP_PUSH(out, m->codecs, m->n_codecs) = (struct sdp_codec){
-			.name = "rtx", .clock_hz = row->clock_hz, .channels = 1, .pt = n->rtx_pt,
+			.name = "rtx",
+			.clock_hz = row->clock_hz,
+			.channels = 1,
+			.pt = n->rtx_pt,
 			.fmtp = sdp_copy(out, apt, (size_t)len),
 		};
 	}
@@ -150,20 +167,25 @@ static void add_answered_exts(struct sdp *out, struct sdp_media *m, const struct
 		enum jsep_ext ext;
 		if (jsep_ext_find(e->uri, &ext) && p->ext_id[ext] == e->id)
 			*SDP_PUSH(out, m->extmaps, m->n_extmaps) = (struct sdp_extmap){
-				.uri = e->uri, .id = e->id, .direction = sdp_dir_reverse(e->direction),
+				.uri = e->uri,
+				.id = e->id,
+				.direction = sdp_dir_reverse(e->direction),
 			};
 	}
 }
 
-static void add_offered_exts(struct sdp *out, struct sdp_media *m, const struct jsep *j, const struct plan *plan)
+static void add_offered_exts(
+	struct sdp *out, struct sdp_media *m, const struct jsep *j, const struct plan *plan)
 {
-	struct jsep_ext_use use = {.role = j->role, .kind = m->kind, .playout_delay = j->playout_delay};
+	struct jsep_ext_use use = {
+		.role = j->role, .kind = m->kind, .playout_delay = j->playout_delay};
 	for (uint8_t i = 0; i < plan->n_codecs; i++)
 		use.is_scalable |= jsep_codecs[plan->codecs[i].codec].is_scalable;
 	for (int ext = 0; ext < JSEP_EXT_N; ext++)
 		if (jsep_ext_wanted((enum jsep_ext)ext, &use))
 			*SDP_PUSH(out, m->extmaps, m->n_extmaps) = (struct sdp_extmap){
-				.uri = jsep_ext_uri((enum jsep_ext)ext), .id = jsep_ext_offer_id((enum jsep_ext)ext),
+				.uri = jsep_ext_uri((enum jsep_ext)ext),
+				.id = jsep_ext_offer_id((enum jsep_ext)ext),
 				.direction = SDP_SENDRECV,
 			};
 }
@@ -177,7 +199,8 @@ static void add_simulcast(struct sdp *out, struct sdp_media *m, const struct jse
 	}
 }
 
-static void add_stream(struct sdp *out, struct sdp_media *m, const struct jsep_send *send, const struct plan *plan)
+static void add_stream(
+	struct sdp *out, struct sdp_media *m, const struct jsep_send *send, const struct plan *plan)
 {
 	bool has_rtx = false;
 	for (uint8_t i = 0; i < plan->n_codecs; i++)
@@ -185,24 +208,30 @@ static void add_stream(struct sdp *out, struct sdp_media *m, const struct jsep_s
 	m->stream = send->stream_id;
 	m->track = send->track_id;
 	struct sdp_ssrc src = {
-		.ssrc = send->ssrc, .cname = send->cname, .stream = send->stream_id, .track = send->track_id,
+		.ssrc = send->ssrc,
+		.cname = send->cname,
+		.stream = send->stream_id,
+		.track = send->track_id,
 	};
 	*SDP_PUSH(out, m->ssrcs, m->n_ssrcs) = src;
 	if (!has_rtx)
 		return;
 	src.ssrc = send->rtx_ssrc;
 	*SDP_PUSH(out, m->ssrcs, m->n_ssrcs) = src;
-	*SDP_PUSH(out, m->ssrc_groups, m->n_ssrc_groups) =
-		(struct sdp_ssrc_group){.semantics = "FID", .ssrcs = {send->ssrc, send->rtx_ssrc}, .n = 2};
+	*SDP_PUSH(out, m->ssrc_groups, m->n_ssrc_groups) = (struct sdp_ssrc_group){
+		.semantics = "FID", .ssrcs = {send->ssrc, send->rtx_ssrc}, .n = 2};
 }
 
-static void add_transport(const struct jsep *j, struct sdp *out, struct sdp_media *m, bool is_answer, bool is_first)
+static void add_transport(
+	const struct jsep *j, struct sdp *out, struct sdp_media *m, bool is_answer, bool is_first)
 {
 	struct sdp_transport *t = &m->transport;
 	t->ufrag = j->ufrag;
 	t->pwd = j->pwd;
 	t->options = "trickle";
-	t->setup = !is_answer ? SDP_SETUP_ACTPASS : j->remote.is_dtls_server ? SDP_SETUP_PASSIVE : SDP_SETUP_ACTIVE;
+	t->setup = j->remote.is_dtls_server ? SDP_SETUP_PASSIVE : SDP_SETUP_ACTIVE;
+	if (!is_answer)
+		t->setup = SDP_SETUP_ACTPASS;
 	*SDP_PUSH(out, t->fingerprints, t->n_fingerprints) =
 		(struct sdp_fingerprint){.alg = j->fingerprint_alg, .value = j->fingerprint_value};
 	/* Bundled sections share the candidates of the first one (RFC 8843 §10.1.1). */
@@ -211,12 +240,13 @@ static void add_transport(const struct jsep *j, struct sdp *out, struct sdp_medi
 	t->end_of_candidates = is_first && j->is_complete;
 }
 
-static void add_media(const struct jsep *j, struct sdp *out, const struct section *s, const struct plan *plan,
-	bool is_answer, bool is_first)
+static void add_media(const struct jsep *j, struct sdp *out, const struct section *s,
+	const struct plan *plan, bool is_answer, bool is_first)
 {
 	const struct jsep_section *p = &s->pub;
-	const struct sdp_media *remote =
-		j->remote_sdp && p->index < j->remote_sdp->n_media ? &j->remote_sdp->media[p->index] : NULL;
+	const struct sdp_media *remote = j->remote_sdp && p->index < j->remote_sdp->n_media
+		? &j->remote_sdp->media[p->index]
+		: NULL;
 	bool is_data = p->kind == SDP_KIND_APPLICATION;
 	struct sdp_media *m = SDP_PUSH(out, out->media, out->n_media);
 	m->kind = p->kind;

@@ -109,7 +109,9 @@ static const struct sdp_codec static_codecs[] = {
 
 static int take_version(struct sdp_parser *p, char *value)
 {
-	return strcmp(value, "0") == 0 ? 0 : SDP_BAD(p, ERR_MALFORMED, "version is %.20s, not 0", value);
+	if (strcmp(value, "0") != 0)
+		return SDP_BAD(p, ERR_MALFORMED, "version is %.20s, not 0", value);
+	return 0;
 }
 
 /* o=<username> <sess-id> <sess-version> <nettype> <addrtype> <address> (RFC 8866 §5.2) */
@@ -117,7 +119,7 @@ static int take_origin(struct sdp_parser *p, char *value)
 {
 	char *user = sdp_word(&value), *id = sdp_word(&value), *version = sdp_word(&value);
 	if (!user || !id || !version || !sdp_number(id, UINT64_MAX, &p->s->session_id) ||
-	    !sdp_number(version, UINT64_MAX, &p->s->session_version))
+		!sdp_number(version, UINT64_MAX, &p->s->session_version))
 		return SDP_BAD(p, ERR_MALFORMED, "o= needs a user name and two numbers");
 	return 0;
 }
@@ -128,9 +130,11 @@ static int take_formats(struct sdp_parser *p, char *formats)
 	for (char *word; (word = sdp_word(&formats));) {
 		uint64_t pt;
 		if (!sdp_number(word, 127, &pt))
-			return SDP_BAD(p, ERR_MALFORMED, "payload type %.20s is not in 0..127", word);
+			return SDP_BAD(
+				p, ERR_MALFORMED, "payload type %.20s is not in 0..127", word);
 		if (sdp_codec_of(m, (uint8_t)pt))
-			return SDP_BAD(p, ERR_MALFORMED, "payload type %.20s is listed twice", word);
+			return SDP_BAD(
+				p, ERR_MALFORMED, "payload type %.20s is listed twice", word);
 		struct sdp_codec *c = SDP_PUSH(p->s, m->codecs, m->n_codecs);
 		c->name = "";
 		for (size_t i = 0; i < ARRAY_LEN(static_codecs); i++)
@@ -157,7 +161,9 @@ static void finish_section(struct sdp_parser *p)
 static int take_media(struct sdp_parser *p, char *value)
 {
 	static const char *const kinds[] = {
-		[SDP_KIND_AUDIO] = "audio", [SDP_KIND_VIDEO] = "video", [SDP_KIND_APPLICATION] = "application",
+		[SDP_KIND_AUDIO] = "audio",
+		[SDP_KIND_VIDEO] = "video",
+		[SDP_KIND_APPLICATION] = "application",
 	};
 	finish_section(p);
 	if (p->s->n_media == SDP_MEDIA_MAX)
@@ -174,13 +180,17 @@ static int take_media(struct sdp_parser *p, char *value)
 
 	struct sdp_media *m = p->m = SDP_PUSH(p->s, p->s->media, p->s->n_media);
 	*m = (struct sdp_media){
-		.type = type, .proto = proto, .port = (uint16_t)number, .direction = p->session_direction,
+		.type = type,
+		.proto = proto,
+		.port = (uint16_t)number,
+		.direction = p->session_direction,
 		.format = sdp_copy(p->s, value, strlen(value)),
 	};
 	for (size_t i = SDP_KIND_AUDIO; i < ARRAY_LEN(kinds); i++)
 		if (strcmp(type, kinds[i]) == 0)
 			m->kind = (enum sdp_kind)i;
-	bool is_rtp = (m->kind == SDP_KIND_AUDIO || m->kind == SDP_KIND_VIDEO) && strstr(proto, "RTP/");
+	bool is_rtp =
+		(m->kind == SDP_KIND_AUDIO || m->kind == SDP_KIND_VIDEO) && strstr(proto, "RTP/");
 	return is_rtp ? take_formats(p, value) : 0;
 }
 
@@ -192,7 +202,8 @@ static int take_line(struct sdp_parser *p, char *line, size_t n)
 		return SDP_BAD(p, ERR_TOO_LARGE, "longer than %d bytes", SDP_LINE_MAX);
 	for (size_t i = 0; i < n; i++)
 		if ((uint8_t)line[i] < 0x20 || line[i] == 0x7f)
-			return SDP_BAD(p, ERR_MALFORMED, "control character 0x%02x", (unsigned)(uint8_t)line[i]);
+			return SDP_BAD(p, ERR_MALFORMED, "control character 0x%02x",
+				(unsigned)(uint8_t)line[i]);
 	if (n < 2 || line[1] != '=')
 		return SDP_BAD(p, ERR_MALFORMED, "expected a letter and \"=\"");
 	if (p->line == 1 && line[0] != 'v')
@@ -210,7 +221,8 @@ int sdp_parse(struct sdp **out, struct slice text, struct errbuf *eb)
 {
 	*out = NULL;
 	if (text.n > SDP_TEXT_MAX)
-		return err_set(eb, ERR_TOO_LARGE, "description of %zu bytes, the limit is %d", text.n, SDP_TEXT_MAX);
+		return err_set(eb, ERR_TOO_LARGE, "description of %zu bytes, the limit is %d",
+			text.n, SDP_TEXT_MAX);
 	if (text.n == 0)
 		return err_set(eb, ERR_MALFORMED, "description is empty");
 
@@ -255,7 +267,8 @@ struct slice sdp_fmtp_param(const char *fmtp, const char *name)
 		while (*fmtp == ' ' || *fmtp == ';')
 			fmtp++;
 		size_t len = strcspn(fmtp, ";");
-		if (len > name_len && fmtp[name_len] == '=' && strncasecmp(fmtp, name, name_len) == 0)
+		if (len > name_len && fmtp[name_len] == '=' &&
+			strncasecmp(fmtp, name, name_len) == 0)
 			return slice_of(fmtp + name_len + 1, len - name_len - 1);
 		fmtp += len;
 	}
@@ -264,14 +277,17 @@ struct slice sdp_fmtp_param(const char *fmtp, const char *name)
 
 enum sdp_dir sdp_dir_reverse(enum sdp_dir dir)
 {
-	return (enum sdp_dir)(((dir & SDP_SENDONLY) ? SDP_RECVONLY : 0) | ((dir & SDP_RECVONLY) ? SDP_SENDONLY : 0));
+	return (enum sdp_dir)(((dir & SDP_SENDONLY) ? SDP_RECVONLY : 0) |
+		((dir & SDP_RECVONLY) ? SDP_SENDONLY : 0));
 }
 
 const char *sdp_dir_text(enum sdp_dir dir)
 {
 	static const char *const texts[] = {
-		[SDP_INACTIVE] = "inactive", [SDP_SENDONLY] = "sendonly",
-		[SDP_RECVONLY] = "recvonly", [SDP_SENDRECV] = "sendrecv",
+		[SDP_INACTIVE] = "inactive",
+		[SDP_SENDONLY] = "sendonly",
+		[SDP_RECVONLY] = "recvonly",
+		[SDP_SENDRECV] = "sendrecv",
 	};
 	return texts[dir];
 }

@@ -1,13 +1,15 @@
 /*
  * sdp: session descriptions as plain data: text in, struct out, and back (RFC 8866).
  *
- * Knows the grammar and the attributes WebRTC uses; knows nothing of offers, answers or policy, which is jsep.h.
- * Unknown lines and attributes are skipped. A known attribute with a wrong value is an error that names its line.
- * Callers: jsep.c; tools that want to look into a description. Control path: it allocates.
+ * Knows the grammar and the attributes WebRTC uses; knows nothing of offers, answers or policy,
+ * which is jsep.h. Unknown lines and attributes are skipped. A known attribute with a wrong value
+ * is an error that names its line. Callers: jsep.c; tools that want to look into a description.
+ * Control path: it allocates.
  *
- * Attributes: mid, group (RFC 8843, 5888), msid (8830), ssrc, ssrc-group (5576), rid (8851), simulcast (8853),
- * extmap (8285), rtcp-fb (4585), rtcp-mux (5761), rtcp-rsize (5506), ice-* and candidate (8839, 8840),
- * fingerprint (8122), setup (4145, 8842), sctp-port, max-message-size (8841), bundle-only (8843).
+ * Attributes: mid, group (RFC 8843, 5888), msid (8830), ssrc, ssrc-group (5576), rid (8851),
+ * simulcast (8853), extmap (8285), rtcp-fb (4585), rtcp-mux (5761), rtcp-rsize (5506), ice-* and
+ * candidate (8839, 8840), fingerprint (8122), setup (4145, 8842), sctp-port, max-message-size
+ * (8841), bundle-only (8843).
  */
 #pragma once
 #include <stdbool.h>
@@ -19,8 +21,8 @@
 #include "base/slice.h"
 
 /*
- * The text limit leaves room for one connection that receives a few hundred tracks: a browser spends
- * 1.3 kB on an audio section and up to 6 kB on a video section.
+ * The text limit leaves room for one connection that receives a few hundred tracks: a browser
+ * spends 1.3 kB on an audio section and up to 6 kB on a video section.
  */
 enum {
 	SDP_TEXT_MAX = 1024 * 1024,
@@ -44,13 +46,19 @@ enum sdp_kind { SDP_KIND_OTHER, SDP_KIND_AUDIO, SDP_KIND_VIDEO, SDP_KIND_APPLICA
 /* Bit 0: the describing side sends; bit 1: it receives. */
 enum sdp_dir { SDP_INACTIVE, SDP_SENDONLY, SDP_RECVONLY, SDP_SENDRECV };
 
-enum sdp_setup { SDP_SETUP_NONE, SDP_SETUP_ACTPASS, SDP_SETUP_ACTIVE, SDP_SETUP_PASSIVE, SDP_SETUP_HOLDCONN };
+enum sdp_setup {
+	SDP_SETUP_NONE,
+	SDP_SETUP_ACTPASS,
+	SDP_SETUP_ACTIVE,
+	SDP_SETUP_PASSIVE,
+	SDP_SETUP_HOLDCONN,
+};
 
 /* One rtpmap with its fmtp and rtcp-fb. Static payload types (0, 8, 9) need no rtpmap. */
 struct sdp_codec {
 	const char *name; /* "opus"; "" if the payload type was never described */
 	const char *fmtp; /* parameters without the payload type; NULL = none */
-	const char **feedback; /* "nack pli"; lines for "*" are copied to each codec of the section */
+	const char **feedback; /* "nack pli"; lines for "*" are copied to each codec */
 	uint32_t clock_hz;
 	uint16_t n_feedback;
 	uint8_t pt, channels; /* channels: 1 unless the rtpmap says more */
@@ -79,7 +87,10 @@ struct sdp_rid {
 	bool is_send;
 };
 
-/* One name in a list of a=simulcast. Consecutive entries with the same stream number are alternatives. */
+/*
+ * One name in a list of a=simulcast. Consecutive entries with the same stream number are
+ * alternatives.
+ */
 struct sdp_stream {
 	const char *rid;
 	uint8_t stream;
@@ -110,7 +121,7 @@ struct sdp_media {
 	bool rtcp_mux, rtcp_rsize, bundle_only, extmap_allow_mixed;
 	const char *stream, *track; /* first a=msid; "-" and missing parts are NULL */
 	uint16_t sctp_port; /* 0 = absent */
-	uint32_t max_message_size; /* meaningful with has_max_message_size; 0 = no limit (RFC 8841 §6.1) */
+	uint32_t max_message_size; /* with has_max_message_size; 0 = no limit (RFC 8841 §6.1) */
 	bool has_max_message_size;
 
 	struct sdp_codec *codecs; /* in the order of preference of the m-line */
@@ -119,7 +130,8 @@ struct sdp_media {
 	struct sdp_ssrc_group *ssrc_groups;
 	struct sdp_rid *rids;
 	struct sdp_stream *simulcast_send, *simulcast_recv;
-	uint16_t n_codecs, n_extmaps, n_ssrcs, n_ssrc_groups, n_rids, n_simulcast_send, n_simulcast_recv;
+	uint16_t n_codecs, n_extmaps, n_ssrcs, n_ssrc_groups, n_rids;
+	uint16_t n_simulcast_send, n_simulcast_recv;
 	struct sdp_transport transport;
 };
 
@@ -147,7 +159,8 @@ struct sdp {
  * Parses a description with \r\n or \n line ends. 0 and an owned *out (sdp_free), or
  *   -ERR_TOO_LARGE  a limit above is passed
  *   -ERR_MALFORMED  anything else that is wrong
- * and a sentence with the line number in `eb` (NULL is fine); *out is NULL then. Borrows nothing of `text`.
+ * and a sentence with the line number in `eb` (NULL is fine); *out is NULL then. Borrows nothing of
+ * `text`.
  */
 MUST_CHECK int sdp_parse(struct sdp **out, struct slice text, struct errbuf *eb);
 
@@ -161,8 +174,8 @@ void sdp_free(struct sdp *s);
 const struct sdp_codec *sdp_codec_of(const struct sdp_media *m, uint8_t pt);
 
 /*
- * The value of one parameter of an fmtp line ("a=1;b=2"), names in any case, or an empty slice with NULL.
- * Borrows fmtp; NULL fmtp is fine.
+ * The value of one parameter of an fmtp line ("a=1;b=2"), names in any case, or an empty slice with
+ * NULL. Borrows fmtp; NULL fmtp is fine.
  */
 struct slice sdp_fmtp_param(const char *fmtp, const char *name);
 

@@ -70,7 +70,8 @@ static int take_rtcp_fb(struct sdp_parser *p, char *value)
 		if (!value[2])
 			return SDP_BAD(p, ERR_MALFORMED, "rtcp-fb without a feedback type");
 		if (p->n_wildcard == SDP_FEEDBACK_MAX)
-			return SDP_BAD(p, ERR_TOO_LARGE, "more than %d rtcp-fb for \"*\"", SDP_FEEDBACK_MAX);
+			return SDP_BAD(p, ERR_TOO_LARGE, "more than %d rtcp-fb for \"*\"",
+				SDP_FEEDBACK_MAX);
 		p->wildcard[p->n_wildcard++] = value + 2;
 		return 0;
 	}
@@ -81,7 +82,8 @@ static int take_rtcp_fb(struct sdp_parser *p, char *value)
 	if (!*value)
 		return SDP_BAD(p, ERR_MALFORMED, "rtcp-fb without a feedback type");
 	if (c->n_feedback == SDP_FEEDBACK_MAX)
-		return SDP_BAD(p, ERR_TOO_LARGE, "more than %d rtcp-fb for one codec", SDP_FEEDBACK_MAX);
+		return SDP_BAD(
+			p, ERR_TOO_LARGE, "more than %d rtcp-fb for one codec", SDP_FEEDBACK_MAX);
 	*SDP_PUSH(p->s, c->feedback, c->n_feedback) = value;
 	return 0;
 }
@@ -113,9 +115,13 @@ static int take_extmap(struct sdp_parser *p, char *value)
 	if (dir && !direction_of(dir, &direction))
 		return SDP_BAD(p, ERR_MALFORMED, "%.20s is no direction", dir);
 	if (m->n_extmaps == SDP_EXTMAPS_MAX)
-		return SDP_BAD(p, ERR_TOO_LARGE, "more than %d extmap in one section", SDP_EXTMAPS_MAX);
+		return SDP_BAD(
+			p, ERR_TOO_LARGE, "more than %d extmap in one section", SDP_EXTMAPS_MAX);
 	*SDP_PUSH(p->s, m->extmaps, m->n_extmaps) = (struct sdp_extmap){
-		.uri = uri, .id = (uint16_t)number, .direction = direction, .params = *value ? value : NULL,
+		.uri = uri,
+		.id = (uint16_t)number,
+		.direction = direction,
+		.params = *value ? value : NULL,
 	};
 	return 0;
 }
@@ -148,7 +154,8 @@ static int take_ssrc(struct sdp_parser *p, char *value)
 			src = &m->ssrcs[i];
 	if (!src) {
 		if (m->n_ssrcs == SDP_SSRCS_MAX)
-			return SDP_BAD(p, ERR_TOO_LARGE, "more than %d ssrc in one section", SDP_SSRCS_MAX);
+			return SDP_BAD(p, ERR_TOO_LARGE, "more than %d ssrc in one section",
+				SDP_SSRCS_MAX);
 		src = SDP_PUSH(p->s, m->ssrcs, m->n_ssrcs);
 		src->ssrc = (uint32_t)number;
 	}
@@ -164,14 +171,16 @@ static int take_ssrc_group(struct sdp_parser *p, char *value)
 {
 	struct sdp_media *m = p->m;
 	if (m->n_ssrc_groups == SDP_SSRC_GROUPS_MAX)
-		return SDP_BAD(p, ERR_TOO_LARGE, "more than %d ssrc-group in one section", SDP_SSRC_GROUPS_MAX);
+		return SDP_BAD(p, ERR_TOO_LARGE, "more than %d ssrc-group in one section",
+			SDP_SSRC_GROUPS_MAX);
 	struct sdp_ssrc_group g = {.semantics = sdp_word(&value)};
 	for (char *word; (word = sdp_word(&value));) {
 		uint64_t number;
 		if (!sdp_number(word, UINT32_MAX, &number))
 			return SDP_BAD(p, ERR_MALFORMED, "%.20s is no ssrc", word);
 		if (g.n == SDP_SSRC_GROUP_LEN)
-			return SDP_BAD(p, ERR_TOO_LARGE, "more than %d ssrc in one group", SDP_SSRC_GROUP_LEN);
+			return SDP_BAD(p, ERR_TOO_LARGE, "more than %d ssrc in one group",
+				SDP_SSRC_GROUP_LEN);
 		g.ssrcs[g.n++] = (uint32_t)number;
 	}
 	if (!g.semantics || !g.n)
@@ -195,7 +204,9 @@ static int take_rid(struct sdp_parser *p, char *value)
 	return 0;
 }
 
-/* Streams are separated by ";", their alternatives by ","; "~" marks a paused one (RFC 8853 §5.1). */
+/*
+ * Streams are separated by ";", their alternatives by ","; "~" marks a paused one (RFC 8853 §5.1).
+ */
 static int take_streams(struct sdp_parser *p, char *list, struct sdp_stream **streams, uint16_t *n)
 {
 	uint8_t stream = 0;
@@ -205,11 +216,13 @@ static int take_streams(struct sdp_parser *p, char *list, struct sdp_stream **st
 		sep = *end;
 		*end = '\0';
 		if (*n == SDP_STREAMS_MAX)
-			return SDP_BAD(p, ERR_TOO_LARGE, "more than %d streams in a list", SDP_STREAMS_MAX);
+			return SDP_BAD(p, ERR_TOO_LARGE, "more than %d streams in a list",
+				SDP_STREAMS_MAX);
 		if (!at[is_paused])
 			return SDP_BAD(p, ERR_MALFORMED, "empty name in a list of streams");
 		struct sdp_stream *s = SDP_PUSH(p->s, *streams, *n);
-		*s = (struct sdp_stream){.rid = at + is_paused, .stream = stream, .is_paused = is_paused};
+		*s = (struct sdp_stream){
+			.rid = at + is_paused, .stream = stream, .is_paused = is_paused};
 		at = end + 1;
 	}
 	return 0;
@@ -245,7 +258,8 @@ static int take_group(struct sdp_parser *p, char *value)
 	g->semantics = semantics;
 	for (char *mid; (mid = sdp_word(&value));) {
 		if (g->n_mids == SDP_MEDIA_MAX)
-			return SDP_BAD(p, ERR_TOO_LARGE, "more than %d mids in a group", SDP_MEDIA_MAX);
+			return SDP_BAD(
+				p, ERR_TOO_LARGE, "more than %d mids in a group", SDP_MEDIA_MAX);
 		*SDP_PUSH(s, g->mids, g->n_mids) = mid;
 	}
 	return 0;
@@ -286,15 +300,18 @@ static int take_fingerprint(struct sdp_parser *p, char *value)
 		return SDP_BAD(p, ERR_MALFORMED, "fingerprint needs a hash function and a value");
 	if (t->n_fingerprints == SDP_FINGERPRINTS_MAX)
 		return SDP_BAD(p, ERR_TOO_LARGE, "more than %d fingerprints", SDP_FINGERPRINTS_MAX);
-	*SDP_PUSH(p->s, t->fingerprints, t->n_fingerprints) = (struct sdp_fingerprint){.alg = alg, .value = hash};
+	*SDP_PUSH(p->s, t->fingerprints, t->n_fingerprints) =
+		(struct sdp_fingerprint){.alg = alg, .value = hash};
 	return 0;
 }
 
 static int take_setup(struct sdp_parser *p, char *value)
 {
 	static const char *const texts[] = {
-		[SDP_SETUP_ACTPASS] = "actpass", [SDP_SETUP_ACTIVE] = "active",
-		[SDP_SETUP_PASSIVE] = "passive", [SDP_SETUP_HOLDCONN] = "holdconn",
+		[SDP_SETUP_ACTPASS] = "actpass",
+		[SDP_SETUP_ACTIVE] = "active",
+		[SDP_SETUP_PASSIVE] = "passive",
+		[SDP_SETUP_HOLDCONN] = "holdconn",
 	};
 	for (size_t i = SDP_SETUP_ACTPASS; i < ARRAY_LEN(texts); i++)
 		if (strcmp(value, texts[i]) == 0) {
@@ -309,7 +326,10 @@ static int take_candidate(struct sdp_parser *p, char *value)
 	struct sdp_transport *t = transport(p);
 	if (t->n_candidates == SDP_CANDIDATES_MAX)
 		return SDP_BAD(p, ERR_TOO_LARGE, "more than %d candidates", SDP_CANDIDATES_MAX);
-	/* The value follows "candidate:" in the same line: the whole of it is what trickle messages carry. */
+	/*
+	 * The value follows "candidate:" in the same line: the whole of it is what trickle messages
+	 * carry.
+	 */
 	*SDP_PUSH(p->s, t->candidates, t->n_candidates) = value - (sizeof "candidate:" - 1);
 	return 0;
 }

@@ -1,4 +1,7 @@
-/* sdp_internal: what the files of this folder share for building descriptions. Not for other modules. */
+/*
+ * sdp_internal: what the files of this folder share for building descriptions. Not for other
+ * modules.
+ */
 #pragma once
 #include "sdp/sdp.h"
 
@@ -11,11 +14,14 @@ void *sdp_alloc(struct sdp *s, size_t n);
 /* A copy that lives as long as the description. */
 char *sdp_copy(struct sdp *s, const char *text, size_t n);
 
-/* `array` with room for one element more than n. The room is a power of two, so it is known from n. */
+/*
+ * `array` with room for one element more than n. The room is a power of two, so it is known from n.
+ */
 void *sdp_grow(struct sdp *s, void *array, size_t n, size_t size);
 
 /* Appends a zeroed element and gives its address; `array` may move. */
-#define SDP_PUSH(s, array, n) ((array) = sdp_grow((s), (array), (n), sizeof *(array)), &(array)[(n)++])
+#define SDP_PUSH(s, array, n)                                                                      \
+	((array) = sdp_grow((s), (array), (n), sizeof *(array)), &(array)[(n)++])
 
 /* A parsed attribute goes to the open section, or to the session before the first one. */
 struct sdp_parser {

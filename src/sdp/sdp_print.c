@@ -20,8 +20,10 @@ static void print_flag(struct buf *out, const char *name, bool is_set)
 static void print_transport(const struct sdp_transport *t, struct buf *out)
 {
 	static const char *const setups[] = {
-		[SDP_SETUP_ACTPASS] = "actpass", [SDP_SETUP_ACTIVE] = "active",
-		[SDP_SETUP_PASSIVE] = "passive", [SDP_SETUP_HOLDCONN] = "holdconn",
+		[SDP_SETUP_ACTPASS] = "actpass",
+		[SDP_SETUP_ACTIVE] = "active",
+		[SDP_SETUP_PASSIVE] = "passive",
+		[SDP_SETUP_HOLDCONN] = "holdconn",
 	};
 	for (uint16_t i = 0; i < t->n_candidates; i++)
 		LINE(out, "a=%s", t->candidates[i]);
@@ -37,7 +39,8 @@ static void print_transport(const struct sdp_transport *t, struct buf *out)
 static void print_codec(const struct sdp_codec *c, struct buf *out)
 {
 	if (*c->name && c->channels > 1)
-		LINE(out, "a=rtpmap:%u %s/%" PRIu32 "/%u", c->pt, c->name, c->clock_hz, c->channels);
+		LINE(out, "a=rtpmap:%u %s/%" PRIu32 "/%u", c->pt, c->name, c->clock_hz,
+			c->channels);
 	else if (*c->name)
 		LINE(out, "a=rtpmap:%u %s/%" PRIu32, c->pt, c->name, c->clock_hz);
 	for (uint16_t i = 0; i < c->n_feedback; i++)
@@ -85,8 +88,8 @@ static void print_ssrcs(const struct sdp_media *m, struct buf *out)
 		if (s->cname)
 			LINE(out, "a=ssrc:%" PRIu32 " cname:%s", s->ssrc, s->cname);
 		if (s->stream || s->track)
-			LINE(out, "a=ssrc:%" PRIu32 " msid:%s %s", s->ssrc, s->stream ? s->stream : "-",
-				s->track ? s->track : "-");
+			LINE(out, "a=ssrc:%" PRIu32 " msid:%s %s", s->ssrc,
+				s->stream ? s->stream : "-", s->track ? s->track : "-");
 		if (!s->cname && !s->stream && !s->track)
 			LINE(out, "a=ssrc:%" PRIu32, s->ssrc);
 	}
@@ -113,7 +116,8 @@ static void print_media(const struct sdp_media *m, struct buf *out)
 	if (m->kind != SDP_KIND_APPLICATION)
 		LINE(out, "a=%s", sdp_dir_text(m->direction));
 	if (m->stream || m->track)
-		LINE(out, "a=msid:%s%s%s", m->stream ? m->stream : "-", m->track ? " " : "", m->track ? m->track : "");
+		LINE(out, "a=msid:%s%s%s", m->stream ? m->stream : "-", m->track ? " " : "",
+			m->track ? m->track : "");
 	print_flag(out, "rtcp-mux", m->rtcp_mux);
 	print_flag(out, "rtcp-rsize", m->rtcp_rsize);
 	for (uint16_t i = 0; i < m->n_codecs; i++)
@@ -128,8 +132,8 @@ static void print_media(const struct sdp_media *m, struct buf *out)
 
 void sdp_print(const struct sdp *s, struct buf *out)
 {
-	LINE(out, "v=0\r\no=- %" PRIu64 " %" PRIu64 " IN IP4 127.0.0.1\r\ns=-\r\nt=0 0", s->session_id,
-		s->session_version);
+	LINE(out, "v=0\r\no=- %" PRIu64 " %" PRIu64 " IN IP4 127.0.0.1\r\ns=-\r\nt=0 0",
+		s->session_id, s->session_version);
 	for (uint16_t i = 0; i < s->n_groups; i++) {
 		buf_printf(out, "a=group:%s", s->groups[i].semantics);
 		for (uint16_t k = 0; k < s->groups[i].n_mids; k++)

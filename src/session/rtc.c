@@ -36,7 +36,8 @@ static struct session *find_by_tuple(struct rtc_local *l, const struct addr *fro
 }
 
 /* A check names the agent it is for; anything else is from where we sent a check to. */
-static struct session *find_for_stun(struct rtc_local *l, const struct addr *from, const struct stun_msg *m)
+static struct session *find_for_stun(
+	struct rtc_local *l, const struct addr *from, const struct stun_msg *m)
 {
 	struct slice local, remote;
 	if (m->class == STUN_REQUEST)
@@ -107,7 +108,8 @@ static void on_readable(void *arg, uint32_t events)
 
 static int open_local(struct rtc *rtc, unsigned i, struct errbuf *eb)
 {
-	static const struct udp_opts opts = {.rcvbuf_bytes = SOCKET_BUFFER, .sndbuf_bytes = SOCKET_BUFFER};
+	static const struct udp_opts opts = {
+		.rcvbuf_bytes = SOCKET_BUFFER, .sndbuf_bytes = SOCKET_BUFFER};
 	struct rtc_local *l = &rtc->locals[i];
 	*l = (struct rtc_local){.rtc = rtc, .index = i, .sock.fd = -1};
 	int err = udp_open(&l->sock, &rtc->cfg.locals[i].base, &opts, eb);

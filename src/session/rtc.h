@@ -31,7 +31,8 @@ struct rtc;
  * Opens the sockets and starts to receive. On failure the sentence in eb names the address. Returns owned in *out.
  * 0, -ERR_SYSTEM or -ERR_CRYPTO.
  */
-MUST_CHECK int rtc_new(struct rtc **out, struct worker *w, const struct rtc_cfg *cfg, struct errbuf *eb);
+MUST_CHECK int rtc_new(
+	struct rtc **out, struct worker *w, const struct rtc_cfg *cfg, struct errbuf *eb);
 
 /* Closes all sessions without a word to their owners. Accepts NULL. */
 void rtc_free(struct rtc *rtc);

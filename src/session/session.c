@@ -72,7 +72,8 @@ static uint64_t now_of(const struct session *s)
 
 /* ------------------------------------------------------------------ addresses */
 
-static void key_set(struct map *m, struct session_tuple *slot, struct session *s, const uint8_t *key, size_t n)
+static void key_set(
+	struct map *m, struct session_tuple *slot, struct session *s, const uint8_t *key, size_t n)
 {
 	struct slice old = slice_of(slot->key, slot->len);
 	if (slot->len && map_get(m, old) == s)
@@ -121,12 +122,14 @@ static void probe_note(struct session *s, unsigned local, const struct addr *to)
 	uint8_t key[TUPLE_KEY_CAP];
 	size_t n = session_tuple_key(local, to, key);
 	if (map_get(&rtc->by_probe, slice_of(key, n)) != s)
-		key_set(&rtc->by_probe, &s->probes[s->next_probe++ % SESSION_TUPLES_MAX], s, key, n);
+		key_set(&rtc->by_probe, &s->probes[s->next_probe++ % SESSION_TUPLES_MAX], s, key,
+			n);
 }
 
 /* ------------------------------------------------------------------ ICE */
 
-static void send_datagram(struct session *s, unsigned local, const struct addr *to, struct slice datagram)
+static void send_datagram(
+	struct session *s, unsigned local, const struct addr *to, struct slice datagram)
 {
 	struct rtc *rtc = s->rtc;
 	struct udp_sock *sock = &rtc->locals[local].sock;
@@ -185,7 +188,8 @@ static void after_ice(struct session *s)
 	rearm(s);
 }
 
-void session_rx_stun(struct session *s, unsigned local, const struct addr *from, const struct stun_msg *m)
+void session_rx_stun(
+	struct session *s, unsigned local, const struct addr *from, const struct stun_msg *m)
 {
 	int err = ice_rx(s->ice, local, from, m, now_of(s));
 	if (err == 0)
@@ -271,7 +275,8 @@ static void dtls_on_closed(void *arg)
 	enter(s, SESSION_FAILED);
 }
 
-static const struct dtls_ops dtls_ops = {dtls_out, dtls_connected, dtls_app_data, dtls_on_failed, dtls_on_closed};
+static const struct dtls_ops dtls_ops = {
+	dtls_out, dtls_connected, dtls_app_data, dtls_on_failed, dtls_on_closed};
 
 void session_rx_dtls(struct session *s, struct slice datagram)
 {
@@ -391,7 +396,8 @@ static const struct sctp_ops sctp_ops = {
 static void wake_handle(void *receiver, struct msg *m)
 {
 	struct wake_msg *wake = CONTAINER_OF(m, struct wake_msg, msg);
-	struct session *s = map_get(&wake->rtc->by_id, slice_of(&wake->session, sizeof wake->session));
+	struct session *s =
+		map_get(&wake->rtc->by_id, slice_of(&wake->session, sizeof wake->session));
 	(void)receiver;
 	xfree(wake);
 	if (s && s->sctp)
@@ -421,7 +427,8 @@ void session_rx_srtp(struct session *s, uint8_t *p, size_t n)
 		return;
 	}
 	bool is_rtcp = rtp_is_rtcp(slice_of(p, n));
-	int err = is_rtcp ? srtp_unprotect_rtcp(s->srtp, p, &n) : srtp_unprotect_rtp(s->srtp, p, &n);
+	int err =
+		is_rtcp ? srtp_unprotect_rtcp(s->srtp, p, &n) : srtp_unprotect_rtp(s->srtp, p, &n);
 	if (UNLIKELY(err)) {
 		metric_drop(err == -ERR_REPLAY	? DROP_SRTP_REPLAY :
 			    err == -ERR_AUTH	? DROP_SRTP_AUTH :
@@ -469,8 +476,8 @@ struct rtp_out *session_tx_rtp(struct session *s)
 }
 
 /* Lays header, prefix and payload down in the arena, where they are encrypted in place. */
-static bool lay_out(struct session *s, const struct rtp_out *out, struct udp_sock *sock, const struct addr *to,
-	size_t overhead, struct srtp_job *job)
+static bool lay_out(struct session *s, const struct rtp_out *out, struct udp_sock *sock,
+	const struct addr *to, size_t overhead, struct srtp_job *job)
 {
 	size_t body = (size_t)out->prefix_len + out->payload_len;
 	uint8_t *p = udp_tx_add(s->rtc->tx, sock, to, out->hdr_len + body + overhead);
@@ -502,7 +509,8 @@ void session_flush(struct session *s)
 		return;
 	while (i != TX_NONE) {
 		const struct rtp_out *out = &rtc->queue[i];
-		if (n == JOBS_MAX || !lay_out(s, out, &rtc->locals[local].sock, to, s->srtp_overhead, &jobs[n])) {
+		if (n == JOBS_MAX || !lay_out(s, out, &rtc->locals[local].sock, to,
+					     s->srtp_overhead, &jobs[n])) {
 			srtp_protect_batch(s->srtp, jobs, n);
 			if (n < JOBS_MAX)
 				udp_tx_flush(rtc->tx);
@@ -524,7 +532,8 @@ void session_tx_rtcp(struct session *s, struct slice compound)
 {
 	unsigned local;
 	const struct addr *to;
-	if (!s->srtp || s->is_closed || compound.n > SESSION_RTCP_MAX || !ice_selected(s->ice, &local, &to))
+	if (!s->srtp || s->is_closed || compound.n > SESSION_RTCP_MAX ||
+		!ice_selected(s->ice, &local, &to))
 		return;
 	uint8_t packet[SESSION_RTCP_MAX + SRTCP_MAX_OVERHEAD];
 	memcpy(packet, compound.p, compound.n);
@@ -616,7 +625,8 @@ int session_set_remote(struct session *s, const struct session_remote *remote)
 		char hex[3 * 64];
 		dtls_make(s, remote->is_dtls_server);
 		size_t n = hex_with_colons(remote->fingerprint, hex, sizeof hex);
-		err = dtls_set_remote_fingerprint(s->dtls, remote->fingerprint_alg, slice_of(hex, n));
+		err = dtls_set_remote_fingerprint(
+			s->dtls, remote->fingerprint_alg, slice_of(hex, n));
 		if (err)
 			return err;
 	}
@@ -699,13 +709,13 @@ const struct addr *session_remote_addr(const struct session *s)
 
 int session_open_channel(struct session *s, struct sctp_channel_info *channel)
 {
-	return s->sctp_is_up ? sctp_open_channel(s->sctp, channel) : -ERR_STATE;
+	return s->sctp_is_up ? sctp_open_channel(s->sctp, channel) : -ERR_BAD_STATE;
 }
 
 int session_send(struct session *s, uint16_t channel, bool is_text, struct slice data)
 {
 	if (!s->sctp_is_up)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 	int err = sctp_send(s->sctp, channel, is_text, data);
 	if (!err)
 		metric_inc(M_DATA_OUT);

@@ -1,9 +1,10 @@
 /*
- * session: the transport of one peer connection: ICE, DTLS, SRTP and SCTP over the worker's sockets.
+ * session: the transport of one peer connection: ICE, DTLS, SRTP and SCTP over the worker's
+ * sockets.
  *
- * It moves decrypted RTP and RTCP packets, and DataChannel messages. It knows no SDP (sdp/jsep), no tracks and no rooms.
- * Everything runs on the worker that owns it. Ops are called from within rtc's turn; an op may call any session
- * function, session_close included.
+ * It moves decrypted RTP and RTCP packets, and DataChannel messages. It knows no SDP (sdp/jsep), no
+ * tracks and no rooms. Everything runs on the worker that owns it. Ops are called from within rtc's
+ * turn; an op may call any session function, session_close included.
  */
 #pragma once
 #include <stdbool.h>
@@ -121,8 +122,9 @@ void session_tx_rtcp(struct session *s, struct slice compound);
 /* Sends what all sessions of this worker have queued: see rtc_flush. */
 void session_flush_all(struct session *s);
 
-/* A new outgoing DataChannel; its id in channel->id. Errors of sctp_open_channel; -ERR_STATE before data_ready. */
+/* A new outgoing DataChannel; its id in channel->id. Errors of sctp_open_channel; -ERR_BAD_STATE before data_ready. */
 MUST_CHECK int session_open_channel(struct session *s, struct sctp_channel_info *channel);
 
-/* One message. Errors of sctp_send: -ERR_AGAIN when the buffer is full (nothing was queued); -ERR_STATE before data_ready. */
+/* One message. Errors of sctp_send: -ERR_AGAIN when the buffer is full (nothing was queued);
+ * -ERR_BAD_STATE before data_ready. */
 MUST_CHECK int session_send(struct session *s, uint16_t channel, bool is_text, struct slice data);

@@ -79,7 +79,8 @@ struct session {
 };
 
 /* Datagrams that the demultiplexer found to be this session's. Count drops themselves. */
-void session_rx_stun(struct session *s, unsigned local, const struct addr *from, const struct stun_msg *m);
+void session_rx_stun(
+	struct session *s, unsigned local, const struct addr *from, const struct stun_msg *m);
 void session_rx_dtls(struct session *s, struct slice datagram);
 void session_rx_srtp(struct session *s, uint8_t *p, size_t n);
 

@@ -22,8 +22,8 @@ enum {
 /* ------------------------------------------------------------------ headers */
 
 /* What the subscriber sees of the extensions. `mem` holds values that are made here. */
-static size_t fill_exts(const struct downtrack *d, struct slice capture_time, struct slice orientation,
-	uint64_t now_us, uint8_t mem[3], struct rtp_ext exts[EXTS_MAX])
+static size_t fill_exts(const struct downtrack *d, struct slice capture_time,
+	struct slice orientation, uint64_t now_us, uint8_t mem[3], struct rtp_ext exts[EXTS_MAX])
 {
 	size_t n = 0;
 	if (d->id_send_time) {
@@ -37,8 +37,9 @@ static size_t fill_exts(const struct downtrack *d, struct slice capture_time, st
 	return n;
 }
 
-static bool write_out(struct downtrack *d, struct srtp_stream *stream, struct rtp_header *h, struct slice capture_time,
-	struct slice orientation, struct slice prefix, struct slice payload, uint64_t now_us)
+static bool write_out(struct downtrack *d, struct srtp_stream *stream, struct rtp_header *h,
+	struct slice capture_time, struct slice orientation, struct slice prefix,
+	struct slice payload, uint64_t now_us)
 {
 	uint8_t mem[3];
 	struct rtp_ext exts[EXTS_MAX];
@@ -66,8 +67,9 @@ static uint64_t source_ntp(const struct uplayer *l, uint32_t ts, uint32_t clock_
 }
 
 /*
- * The timestamp that a packet of another layer should leave with. Layers have clocks of their own; sender reports relate
- * them (RFC 3550 §6.4.1). Without reports the time since the last packet has to do.
+ * The timestamp that a packet of another layer should leave with. Layers have clocks of their own;
+ * sender reports relate them (RFC 3550 §6.4.1). Without reports the time since the last packet has
+ * to do.
  */
 static uint32_t expected_ts(const struct downtrack *d, const struct fwd_packet *pkt)
 {
@@ -108,8 +110,8 @@ static void leave_out(struct downtrack *d, const struct fwd_packet *pkt, enum dr
 }
 
 /* The rewritten VP8 descriptor, or false if this picture is left out. */
-static bool munge_vp8(
-	struct downtrack *d, const struct fwd_packet *pkt, bool is_newest, struct vp8_numbers *numbers)
+static bool munge_vp8(struct downtrack *d, const struct fwd_packet *pkt, bool is_newest,
+	struct vp8_numbers *numbers)
 {
 	if (pkt->frame.temporal_id > d->max_temporal && vp8_munger_skip(&d->vp8, &pkt->vp8) == 0)
 		return false;
@@ -123,7 +125,8 @@ static void send(struct downtrack *d, const struct fwd_packet *pkt)
 	uint8_t prefix[VP8_DESC_MAX];
 	size_t prefix_len = 0;
 	if (pkt->has_vp8) {
-		bool is_newest = seq_unwrap_peek(&d->rtp.unwrap, pkt->rtp->seq) >= d->rtp.unwrap.high;
+		bool is_newest =
+			seq_unwrap_peek(&d->rtp.unwrap, pkt->rtp->seq) >= d->rtp.unwrap.high;
 		if (!munge_vp8(d, pkt, is_newest, &numbers)) {
 			leave_out(d, pkt, DROP_DOWN_TEMPORAL);
 			return;
@@ -144,8 +147,8 @@ static void send(struct downtrack *d, const struct fwd_packet *pkt)
 		.payload_type = d->payload_type,
 		.marker = pkt->rtp->marker,
 	};
-	if (!write_out(d, d->stream, &h, pkt->capture_time, pkt->orientation, slice_of(prefix, prefix_len), payload,
-		    pkt->now_us))
+	if (!write_out(d, d->stream, &h, pkt->capture_time, pkt->orientation,
+		    slice_of(prefix, prefix_len), payload, pkt->now_us))
 		return;
 	struct rtp_sent sent = {
 		.timestamp = m.timestamp,
@@ -175,7 +178,8 @@ void downtrack_push(struct downtrack *d, const struct fwd_packet *pkt)
 	}
 	if (pkt->layer->index != d->current) {
 		if (!may_switch(d, pkt)) {
-			metric_drop(d->current == LAYER_NONE ? DROP_DOWN_WAIT_KEYFRAME : DROP_DOWN_LAYER);
+			metric_drop(d->current == LAYER_NONE ? DROP_DOWN_WAIT_KEYFRAME
+							     : DROP_DOWN_LAYER);
 			return;
 		}
 		switch_layer(d, pkt);
@@ -188,7 +192,8 @@ void downtrack_push(struct downtrack *d, const struct fwd_packet *pkt)
 
 /* ------------------------------------------------------------------ repeating */
 
-static void repeat_packet(struct downtrack *d, const struct rtp_sent *sent, const struct rtp_packet *rtp, uint64_t now_us)
+static void repeat_packet(struct downtrack *d, const struct rtp_sent *sent,
+	const struct rtp_packet *rtp, uint64_t now_us)
 {
 	bool is_vp8 = d->up->codec->descriptor == RTP_DESCRIPTOR_VP8;
 	uint8_t prefix[RTX_OSN_LEN + VP8_DESC_MAX];
@@ -216,7 +221,8 @@ static void repeat_packet(struct downtrack *d, const struct rtp_sent *sent, cons
 	struct slice capture_time = rtp_ext_find(rtp, ids->id[RTP_EXT_ABS_CAPTURE_TIME]);
 	struct slice orientation = rtp_ext_find(rtp, ids->id[RTP_EXT_VIDEO_ORIENTATION]);
 	struct srtp_stream *stream = d->rtx_stream ? d->rtx_stream : d->stream;
-	if (write_out(d, stream, &h, capture_time, orientation, slice_of(prefix, prefix_len), payload, now_us))
+	if (write_out(d, stream, &h, capture_time, orientation, slice_of(prefix, prefix_len),
+		    payload, now_us))
 		metric_inc(M_RTX_OUT);
 }
 
@@ -278,8 +284,8 @@ uint64_t downtrack_tick(struct downtrack *d, uint64_t now_us)
 {
 	if (!d->is_waiting || !d->stream)
 		return UINT64_MAX;
-	uint64_t retry = CLAMP(2 * (uint64_t)session_rtt_us(d->session), (uint64_t)KEY_FRAME_RETRY_MIN_US,
-		(uint64_t)KEY_FRAME_RETRY_MAX_US);
+	uint64_t retry = CLAMP(2 * (uint64_t)session_rtt_us(d->session),
+		(uint64_t)KEY_FRAME_RETRY_MIN_US, (uint64_t)KEY_FRAME_RETRY_MAX_US);
 	if (now_us - d->key_frame_asked_us >= retry)
 		ask_for_key_frame(d, now_us);
 	return d->key_frame_asked_us + retry;
@@ -330,7 +336,8 @@ void downtrack_connect(struct downtrack *d, uint64_t now_us)
 		downtrack_retarget(d, now_us);
 }
 
-struct downtrack *downtrack_new(struct uptrack *u, struct sender *s, const struct downtrack_cfg *cfg)
+struct downtrack *downtrack_new(
+	struct uptrack *u, struct sender *s, const struct downtrack_cfg *cfg)
 {
 	struct downtrack *d = XNEW(struct downtrack);
 	d->up = u;
@@ -348,10 +355,12 @@ struct downtrack *downtrack_new(struct uptrack *u, struct sender *s, const struc
 	d->current = d->target = d->wanted = LAYER_NONE;
 	d->ceiling = LAYERS_MAX - 1;
 	d->wish = cfg->wish;
-	/* Below 2^15, so that a lost first packet does not confuse the receiver's rollover counter (RFC 3711 §3.3.1). */
+	/* Below 2^15, so that a lost first packet does not confuse the receiver's rollover counter
+	 * (RFC 3711 §3.3.1). */
 	d->rtx_seq = (uint16_t)(rng_u32() & 0x7fff);
 	rtp_munger_init(&d->rtp, (uint16_t)(rng_u32() & 0x7fff), rng_u32());
-	vp8_munger_init(&d->vp8, (struct vp8_numbers){(uint16_t)(rng_u32() & 0x7fff), (uint8_t)rng_u32(), 0});
+	vp8_munger_init(&d->vp8,
+		(struct vp8_numbers){(uint16_t)(rng_u32() & 0x7fff), (uint8_t)rng_u32(), 0});
 	d->log = sent_log_new(d->is_video ? SENT_LOG_VIDEO : SENT_LOG_AUDIO);
 	uptrack_attach(u, d);
 	sender_attach(s, d);

@@ -18,7 +18,8 @@ struct downtrack_cfg {
 };
 
 /* Borrows uptrack and sender. Media flows once the sender's session is connected. Returns owned. */
-MUST_CHECK struct downtrack *downtrack_new(struct uptrack *u, struct sender *s, const struct downtrack_cfg *cfg);
+MUST_CHECK struct downtrack *downtrack_new(
+	struct uptrack *u, struct sender *s, const struct downtrack_cfg *cfg);
 
 /* Stops at once. Accepts NULL. */
 void downtrack_free(struct downtrack *d);

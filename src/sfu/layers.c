@@ -5,7 +5,8 @@ static int by_size(const struct layer_wish *wish, const struct layer_info *layer
 {
 	uint32_t want = wish->width > wish->height ? wish->width : wish->height;
 	for (unsigned i = 0; i < n; i++) {
-		uint32_t have = layers[i].width > layers[i].height ? layers[i].width : layers[i].height;
+		uint32_t have =
+			layers[i].width > layers[i].height ? layers[i].width : layers[i].height;
 		if (have >= want)
 			return (int)i;
 	}

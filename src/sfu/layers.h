@@ -30,7 +30,7 @@ struct layer_wish {
 int layer_wanted(const struct layer_wish *wish, const struct layer_info *layers, unsigned n);
 
 /*
- * The layer to forward: the best active one up to `wanted` and `ceiling`, else the lowest active one above; when none is
- * active the current one stays.
+ * The layer to forward: the best active one up to `wanted` and `ceiling`, else the lowest active
+ * one above; when none is active the current one stays.
  */
 int layer_pick(const struct layer_info *layers, unsigned n, int wanted, int ceiling, int current);

@@ -55,7 +55,8 @@ static struct in_stream *stream_find(struct receiver *r, uint32_t ssrc)
 	return NULL;
 }
 
-static struct in_stream *stream_add(struct receiver *r, uint32_t ssrc, struct uplayer *l, bool is_rtx)
+static struct in_stream *stream_add(
+	struct receiver *r, uint32_t ssrc, struct uplayer *l, bool is_rtx)
 {
 	if (!ssrc || r->n_streams == STREAMS_MAX)
 		return NULL;
@@ -157,7 +158,8 @@ static void add_reports(struct receiver *r, struct rtcp_writer *w, uint64_t now_
 	list_for_each(node, &r->tracks) {
 		struct uptrack *u = list_entry(node, struct uptrack, node);
 		for (uint8_t i = 0; i < u->n_layers && n < RTCP_BLOCKS_MAX; i++)
-			n += recv_stats_report(&u->layers[i].stats, u->layers[i].ssrc, now_us, &blocks[n]);
+			n += recv_stats_report(
+				&u->layers[i].stats, u->layers[i].ssrc, now_us, &blocks[n]);
 	}
 	if (n)
 		rtcp_add_rr(w, r->own_ssrc, blocks, n);
@@ -206,7 +208,8 @@ static void on_timer(void *arg, uint64_t now_us)
 
 /* ------------------------------------------------------------------ packets */
 
-static void forward(struct receiver *r, struct uplayer *l, const struct rtp_packet *rtp, uint64_t now_us)
+static void forward(
+	struct receiver *r, struct uplayer *l, const struct rtp_packet *rtp, uint64_t now_us)
 {
 	struct uptrack *u = l->track;
 	struct fwd_packet pkt = {
@@ -236,7 +239,8 @@ static void forward(struct receiver *r, struct uplayer *l, const struct rtp_pack
 	fwd_push(u, &pkt);
 }
 
-static void rx_media(struct receiver *r, struct uplayer *l, const struct rtp_packet *pkt, uint64_t now_us)
+static void rx_media(
+	struct receiver *r, struct uplayer *l, const struct rtp_packet *pkt, uint64_t now_us)
 {
 	switch (recv_stats_push(&l->stats, pkt, now_us)) {
 	case RECV_NEWEST:
@@ -280,7 +284,8 @@ static void rx_repair(struct receiver *r, struct uplayer *l, uint8_t *p, size_t 
 static void note_twcc(struct receiver *r, const struct rtp_packet *pkt, uint64_t now_us)
 {
 	uint16_t seq;
-	if (!r->ids.id[RTP_EXT_TWCC] || !rtp_ext_twcc_read(rtp_ext_find(pkt, r->ids.id[RTP_EXT_TWCC]), &seq))
+	if (!r->ids.id[RTP_EXT_TWCC] ||
+		!rtp_ext_twcc_read(rtp_ext_find(pkt, r->ids.id[RTP_EXT_TWCC]), &seq))
 		return;
 	r->has_twcc = true;
 	r->twcc_media_ssrc = pkt->ssrc;

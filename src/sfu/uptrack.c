@@ -37,12 +37,15 @@ struct uptrack *uptrack_new(struct receiver *r, const struct uptrack_cfg *cfg)
 	for (uint8_t i = 0; i < u->n_layers; i++) {
 		const struct uptrack_layer_cfg *c = &cfg->layers[i];
 		struct uplayer *l = &u->layers[i];
-		*l = (struct uplayer){.track = u, .index = i, .ssrc = c->ssrc, .rtx_ssrc = c->rtx_ssrc};
+		*l = (struct uplayer){
+			.track = u, .index = i, .ssrc = c->ssrc, .rtx_ssrc = c->rtx_ssrc};
 		memcpy(l->rid, c->rid, sizeof l->rid);
 		recv_stats_init(&l->stats, u->codec->clock_rate);
 		nack_gen_init(&l->nack);
-		l->buf = pktbuf_new(cfg->buffer_packets, (size_t)cfg->buffer_packets * BYTES_PER_PACKET);
-		u->info[i] = (struct layer_info){.width = c->width, .height = c->height, .quality = c->quality};
+		l->buf = pktbuf_new(
+			cfg->buffer_packets, (size_t)cfg->buffer_packets * BYTES_PER_PACKET);
+		u->info[i] = (struct layer_info){
+			.width = c->width, .height = c->height, .quality = c->quality};
 	}
 	receiver_attach(r, u);
 	metric_inc(M_TRACKS_PUBLISHED);

@@ -8,7 +8,8 @@ enum { PONG_BYTES_MAX = 64, COST_US = US_PER_S / SIGNAL_RATE_PER_S };
 
 void signal_conn_init(struct signal_conn *c, uint64_t now_us)
 {
-	*c = (struct signal_conn){.tokens_us = (uint64_t)SIGNAL_RATE_BURST * COST_US, .refilled_us = now_us};
+	*c = (struct signal_conn){
+		.tokens_us = (uint64_t)SIGNAL_RATE_BURST * COST_US, .refilled_us = now_us};
 }
 
 /* Token bucket, with microseconds as the currency: a message costs COST_US of them. */
@@ -53,7 +54,8 @@ static void answer_ping(uint64_t wall_us, const struct signal_conn_ops *ops, voi
 	send(&r, ops, arg);
 }
 
-static void answer_ping_req(const Livekit__Ping *ping, uint64_t wall_us, const struct signal_conn_ops *ops, void *arg)
+static void answer_ping_req(
+	const Livekit__Ping *ping, uint64_t wall_us, const struct signal_conn_ops *ops, void *arg)
 {
 	Livekit__Pong pong = LIVEKIT__PONG__INIT;
 	pong.has_last_ping_timestamp = pong.has_timestamp = true;
@@ -65,26 +67,23 @@ static void answer_ping_req(const Livekit__Ping *ping, uint64_t wall_us, const s
 	send(&r, ops, arg);
 }
 
-static void dispatch(Livekit__SignalRequest *req, uint64_t wall_us, const struct signal_conn_ops *ops, void *arg)
+static void dispatch(
+	Livekit__SignalRequest *req, uint64_t wall_us, const struct signal_conn_ops *ops, void *arg)
 {
 	switch (req->message_case) {
-	case LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING:
-		answer_ping(wall_us, ops, arg);
-		break;
+	case LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING: answer_ping(wall_us, ops, arg); break;
 	case LIVEKIT__SIGNAL_REQUEST__MESSAGE_PING_REQ:
 		answer_ping_req(req->ping_req, wall_us, ops, arg);
 		break;
 	case LIVEKIT__SIGNAL_REQUEST__MESSAGE__NOT_SET:
 		break; /* a newer client's message: nothing we could do with it */
-	default:
-		ops->request(arg, req);
-		return;
+	default: ops->request(arg, req); return;
 	}
 	pb_free(req);
 }
 
-int signal_conn_rx(struct signal_conn *c, struct slice msg, bool is_text, uint64_t now_us, uint64_t wall_us,
-	const struct signal_conn_ops *ops, void *arg, uint16_t *ws_code)
+int signal_conn_rx(struct signal_conn *c, struct slice msg, bool is_text, uint64_t now_us,
+	uint64_t wall_us, const struct signal_conn_ops *ops, void *arg, uint16_t *ws_code)
 {
 	Livekit__SignalRequest *req;
 	metric_inc(M_SIGNAL_IN);

@@ -10,9 +10,9 @@
 #include "pb/pb_json.h"
 
 /* Texts that SDKs show or compare; the words of the last one are what livekit-client looks for. */
-#define TEXT_DENIED "permissions denied"
-#define TEXT_NOT_BEARER "invalid authorization header. Must start with Bearer "
-#define TEXT_NO_IDENTITY "identity cannot be empty"
+#define TEXT_DENIED       "permissions denied"
+#define TEXT_NOT_BEARER   "invalid authorization header. Must start with Bearer "
+#define TEXT_NO_IDENTITY  "identity cannot be empty"
 #define TEXT_NO_ROOM_NAME "no room name"
 #define TEXT_NO_SUCH_ROOM "requested room does not exist"
 
@@ -46,7 +46,8 @@ static const struct word_row sdks[] = {
 
 static const struct word_row capabilities[] = {
 	{"CAP_PACKET_TRAILER", LIVEKIT__CLIENT_INFO__CAPABILITY__CAP_PACKET_TRAILER},
-	{"CAP_COMPRESSION_DEFLATE_RAW", LIVEKIT__CLIENT_INFO__CAPABILITY__CAP_COMPRESSION_DEFLATE_RAW},
+	{"CAP_COMPRESSION_DEFLATE_RAW",
+		LIVEKIT__CLIENT_INFO__CAPABILITY__CAP_COMPRESSION_DEFLATE_RAW},
 };
 
 /* What one check works on. The strings of `wish` are borrowed from `strings` until it is copied. */
@@ -63,7 +64,8 @@ struct check {
 static int word_number(const struct word_row *rows, size_t n, struct slice word)
 {
 	for (size_t i = 0; i < n; i++)
-		if (strlen(rows[i].word) == word.n && strncasecmp(rows[i].word, (const char *)word.p, word.n) == 0)
+		if (strlen(rows[i].word) == word.n &&
+			strncasecmp(rows[i].word, (const char *)word.p, word.n) == 0)
 			return rows[i].number;
 	return 0;
 }
@@ -206,7 +208,8 @@ static int apply_publish(struct check *c)
 	if (!grants_can_publish(g))
 		return refuse(c, 401, ERR_DENIED, TEXT_DENIED);
 	g->video.can_subscribe = GRANT_NO;
-	char *identity = xasprintf("%s#%.*s", g->identity, (int)MIN(suffix.n, INT16_MAX), (const char *)suffix.p);
+	char *identity = xasprintf(
+		"%s#%.*s", g->identity, (int)MIN(suffix.n, INT16_MAX), (const char *)suffix.p);
 	grants_set(&g->identity, identity);
 	xfree(identity);
 	if (exceeds(g->identity, c->env->limits.identity))
@@ -219,7 +222,8 @@ static void take_capabilities(struct slice list, Livekit__ClientInfo__Capability
 	for (size_t at = 0; at < list.n && *n < V0_CAPABILITIES_MAX;) {
 		const uint8_t *comma = memchr(list.p + at, ',', list.n - at);
 		size_t end = comma ? (size_t)(comma - list.p) : list.n;
-		int cap = word_number(capabilities, ARRAY_LEN(capabilities), slice_of(list.p + at, end - at));
+		int cap = word_number(
+			capabilities, ARRAY_LEN(capabilities), slice_of(list.p + at, end - at));
 		if (cap)
 			out[(*n)++] = (Livekit__ClientInfo__Capability)cap;
 		at = end + 1;
@@ -227,17 +231,19 @@ static void take_capabilities(struct slice list, Livekit__ClientInfo__Capability
 }
 
 /* JSON object of strings to map entries, borrowed from the object. */
-static int take_attributes(
-	struct check *c, json_t *object, Livekit__JoinRequest__ParticipantAttributesEntry *entries,
+static int take_attributes(struct check *c, json_t *object,
+	Livekit__JoinRequest__ParticipantAttributesEntry *entries,
 	Livekit__JoinRequest__ParticipantAttributesEntry **pointers, size_t *n)
 {
 	const char *key;
 	json_t *value;
 	if (!json_is_object(object))
 		return refuse(c, 400, ERR_MALFORMED, "attributes must be a JSON object of strings");
-	json_object_foreach(object, key, value) {
+	json_object_foreach(object, key, value)
+	{
 		if (!json_is_string(value) || *n == V0_ATTRIBUTES_MAX)
-			return refuse(c, 400, ERR_MALFORMED, "attributes must be a JSON object of strings");
+			return refuse(c, 400, ERR_MALFORMED,
+				"attributes must be a JSON object of strings");
 		Livekit__JoinRequest__ParticipantAttributesEntry *e = &entries[*n];
 		livekit__join_request__participant_attributes_entry__init(e);
 		e->key = (char *)(uintptr_t)key;
@@ -247,7 +253,10 @@ static int take_attributes(
 	return 0;
 }
 
-/* Takes the attributes parameter, builds the request around it and copies it while all borrowed parts live. */
+/*
+ * Takes the attributes parameter, builds the request around it and copies it while all borrowed
+ * parts live.
+ */
 static int copy_v0(struct check *c, Livekit__JoinRequest *wish)
 {
 	struct slice param = query(c->http, "attributes");
@@ -266,7 +275,8 @@ static int copy_v0(struct check *c, Livekit__JoinRequest *wish)
 		}
 		entries = xcalloc(V0_ATTRIBUTES_MAX, sizeof *entries);
 		pointers = xcalloc(V0_ATTRIBUTES_MAX, sizeof *pointers);
-		err = take_attributes(c, object, entries, pointers, &wish->n_participant_attributes);
+		err = take_attributes(
+			c, object, entries, pointers, &wish->n_participant_attributes);
 		if (err)
 			goto out;
 		wish->participant_attributes = pointers;
@@ -333,7 +343,10 @@ static int read_request(struct check *c)
 	return pb_join_request_decode(param, &c->p->request, c->eb);
 }
 
-/* The request anew with what the server knows better than the client: its address, a browser's name. */
+/*
+ * The request anew with what the server knows better than the client: its address, a browser's
+ * name.
+ */
 static void complete_client_info(struct check *c)
 {
 	struct signal_join_agent text;
@@ -360,13 +373,15 @@ static int merge_metadata(struct check *c)
 	if (has_metadata)
 		grants_set(&g->metadata, r->metadata);
 	for (size_t i = 0; i < r->n_participant_attributes; i++) {
-		const Livekit__JoinRequest__ParticipantAttributesEntry *e = r->participant_attributes[i];
+		const Livekit__JoinRequest__ParticipantAttributesEntry *e =
+			r->participant_attributes[i];
 		if (pb_str(e->key)[0] && pb_str(e->value)[0])
 			grants_set_attribute(g, e->key, e->value);
 	}
 	size_t bytes = 0;
 	for (size_t i = 0; i < g->n_attributes; i++)
-		bytes += strlen(pb_str(g->attributes[i].key)) + strlen(pb_str(g->attributes[i].value));
+		bytes += strlen(pb_str(g->attributes[i].key)) +
+			 strlen(pb_str(g->attributes[i].value));
 	if (c->env->limits.attributes && bytes > c->env->limits.attributes)
 		return refuse(c, 400, ERR_TOO_LARGE, "attributes size exceeds limits");
 	if (exceeds(g->metadata, c->env->limits.metadata))
@@ -377,7 +392,8 @@ static int merge_metadata(struct check *c)
 static int check_room(struct check *c)
 {
 	const struct signal_join_env *env = c->env;
-	if (env->auto_create || (env->room_exists && env->room_exists(env->arg, c->p->grants->video.room)))
+	if (env->auto_create ||
+		(env->room_exists && env->room_exists(env->arg, c->p->grants->video.room)))
 		return 0;
 	return refuse(c, 404, ERR_NOT_FOUND, TEXT_NO_SUCH_ROOM);
 }
@@ -403,7 +419,12 @@ int signal_join_check(const struct signal_join_env *env, const struct signal_joi
 	struct signal_join_params **out, struct errbuf *eb, int *http_status)
 {
 	static int (*const steps[])(struct check *) = {
-		check_token, check_names, apply_publish, read_request, merge_metadata, check_room,
+		check_token,
+		check_names,
+		apply_publish,
+		read_request,
+		merge_metadata,
+		check_room,
 	};
 	struct check c = {.env = env, .http = http, .eb = eb, .p = XNEW(struct signal_join_params)};
 	int err = 0;

@@ -58,8 +58,8 @@ static void take_version(struct slice agent, const char *after, char *out, size_
 	out[n] = 0;
 }
 
-static bool match(struct slice agent, const struct agent_row *rows, size_t n, char *name, size_t name_cap,
-	char *version, size_t version_cap)
+static bool match(struct slice agent, const struct agent_row *rows, size_t n, char *name,
+	size_t name_cap, char *version, size_t version_cap)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (!find(agent, rows[i].mark))
@@ -73,22 +73,25 @@ static bool match(struct slice agent, const struct agent_row *rows, size_t n, ch
 
 static bool is_browser_sdk(const Livekit__ClientInfo *info)
 {
-	return info->sdk == LIVEKIT__CLIENT_INFO__SDK__JS || info->sdk == LIVEKIT__CLIENT_INFO__SDK__UNITY_WEB;
+	return info->sdk == LIVEKIT__CLIENT_INFO__SDK__JS ||
+	       info->sdk == LIVEKIT__CLIENT_INFO__SDK__UNITY_WEB;
 }
 
-void signal_join_agent_fill(Livekit__ClientInfo *info, struct slice user_agent, struct signal_join_agent *text)
+void signal_join_agent_fill(
+	Livekit__ClientInfo *info, struct slice user_agent, struct signal_join_agent *text)
 {
 	if (!user_agent.n || !is_browser_sdk(info))
 		return;
 	if (!pb_str(info->browser)[0] &&
-	    match(user_agent, browsers, ARRAY_LEN(browsers), text->browser, sizeof text->browser,
-		    text->browser_version, sizeof text->browser_version)) {
+		match(user_agent, browsers, ARRAY_LEN(browsers), text->browser,
+			sizeof text->browser, text->browser_version,
+			sizeof text->browser_version)) {
 		info->browser = text->browser;
 		info->browser_version = text->browser_version;
 	}
 	if (!pb_str(info->os)[0] &&
-	    match(user_agent, systems, ARRAY_LEN(systems), text->os, sizeof text->os, text->os_version,
-		    sizeof text->os_version)) {
+		match(user_agent, systems, ARRAY_LEN(systems), text->os, sizeof text->os,
+			text->os_version, sizeof text->os_version)) {
 		info->os = text->os;
 		info->os_version = text->os_version;
 	}

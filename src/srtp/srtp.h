@@ -140,7 +140,7 @@ void srtp_protect_batch(struct srtp *s, struct srtp_job *jobs, unsigned n);
  * Per packet. 0, or with *out_n unchanged:
  * -ERR_MALFORMED  below 8 bytes or not version 2
  * -ERR_NO_ROOM    cap is too small; n + SRTCP_MAX_OVERHEAD always is enough
- * -ERR_STATE      2^31 packets were sent, the session needs new keys
+ * -ERR_BAD_STATE      2^31 packets were sent, the session needs new keys
  * -ERR_CRYPTO     OpenSSL failed; the packet is spoilt
  */
 MUST_CHECK int srtp_protect_rtcp(struct srtp *s, uint8_t *pkt, size_t n, size_t cap, size_t *out_n);

@@ -74,7 +74,7 @@ int srtp_protect_rtcp(struct srtp *s, uint8_t *pkt, size_t n, size_t cap, size_t
 	if (cap < n || cap - n < overhead)
 		return -ERR_NO_ROOM;
 	if (s->tx_rtcp_index & E_BIT)
-		return -ERR_STATE;
+		return -ERR_BAD_STATE;
 
 	/* The layouts differ, see srtp_unprotect_rtcp. */
 	uint8_t *word = pkt + n + (s->is_gcm ? s->tag_len : 0);

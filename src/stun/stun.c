@@ -166,7 +166,8 @@ static void covered_parts(const struct stun_msg *m, size_t attr_at, size_t value
 	uint8_t type_and_length[4], struct slice parts[2])
 {
 	wr16(type_and_length, rd16(m->raw.p));
-	wr16(type_and_length + 2, (uint16_t)(attr_at + STUN_ATTR_HDR_LEN + value_len - STUN_HDR_LEN));
+	wr16(type_and_length + 2,
+		(uint16_t)(attr_at + STUN_ATTR_HDR_LEN + value_len - STUN_HDR_LEN));
 	parts[0] = slice_of(type_and_length, 4);
 	parts[1] = slice_of(m->raw.p + 4, attr_at - 4);
 }

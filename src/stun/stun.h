@@ -139,7 +139,8 @@ MUST_CHECK int stun_verify_fingerprint(const struct stun_msg *m);
  * *local is its own ufrag, by which the caller finds the agent. 0; -ERR_MALFORMED without exactly one colon
  * or with an empty half. The slices borrow from `username`.
  */
-MUST_CHECK int stun_username_split(struct slice username, struct slice *local, struct slice *remote);
+MUST_CHECK int stun_username_split(
+	struct slice username, struct slice *local, struct slice *remote);
 
 /*
  * Builds a message in memory that the caller owns. A put that does not fit sets `full`, writes nothing more,

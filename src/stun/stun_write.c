@@ -36,7 +36,8 @@ void stun_begin(struct stun_writer *w, void *out, size_t cap, enum stun_method m
 	enum stun_class class, const uint8_t tid[STUN_TID_LEN])
 {
 	/* The length field is the outer limit, whatever the caller's memory could hold. */
-	*w = (struct stun_writer){.p = out, .cap = MIN(cap, UINT16_MAX), .full = cap < STUN_HDR_LEN};
+	*w = (struct stun_writer){
+		.p = out, .cap = MIN(cap, UINT16_MAX), .full = cap < STUN_HDR_LEN};
 	if (w->full)
 		return;
 	unsigned m = (unsigned)method;

@@ -95,7 +95,8 @@ unsigned mbox_drain(struct mbox *b, void *receiver, unsigned limit)
 	unsigned done = 0;
 	for (size_t i = 0; i < MBOX_LANES && done < limit; i++) {
 		struct mbox_lane *l = __atomic_load_n(&b->lanes[i], __ATOMIC_ACQUIRE);
-		while (l && done < limit && l->head != __atomic_load_n(&l->tail, __ATOMIC_ACQUIRE)) {
+		while (l && done < limit &&
+			l->head != __atomic_load_n(&l->tail, __ATOMIC_ACQUIRE)) {
 			struct msg *m = l->ring[l->head & l->mask];
 			__atomic_store_n(&l->head, l->head + 1, __ATOMIC_RELEASE);
 			metric_sub(M_MAILBOX_DEPTH, 1);

@@ -28,7 +28,8 @@ static void on_wake(void *arg, uint32_t events)
 	(void)got;
 }
 
-int worker_init(struct worker *w, unsigned index, const struct worker_ops *ops, void *arg, uint32_t mbox_capacity)
+int worker_init(struct worker *w, unsigned index, const struct worker_ops *ops, void *arg,
+	uint32_t mbox_capacity)
 {
 	*w = (struct worker){.index = index, .ops = ops, .arg = arg, .now_us = clock_mono_us()};
 	wheel_init(&w->wheel, w->now_us);
@@ -97,6 +98,10 @@ void worker_stop(struct worker *w)
 void worker_join(struct worker *w)
 {
 	pthread_join(w->thread, NULL);
+}
+
+void worker_close(struct worker *w)
+{
 	mbox_close(&w->mbox);
 	ev_close(&w->ev);
 	close(w->wake_io.fd);

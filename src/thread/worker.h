@@ -33,12 +33,15 @@ struct worker {
 };
 
 /* Prepares the worker; `arg` is for the ops. 0 or -ERR_SYSTEM. */
-MUST_CHECK int worker_init(
-	struct worker *w, unsigned index, const struct worker_ops *ops, void *arg, uint32_t mbox_capacity);
+MUST_CHECK int worker_init(struct worker *w, unsigned index, const struct worker_ops *ops,
+	void *arg, uint32_t mbox_capacity);
 MUST_CHECK int worker_start(struct worker *w);
 
 /* Any thread: the worker leaves its loop at the end of the turn. */
 void worker_stop(struct worker *w);
 
-/* Joins the thread and frees what worker_init made. */
+/* Waits for the thread's end. */
 void worker_join(struct worker *w);
+
+/* Frees what worker_init made, undelivered messages too. No thread may post any more. */
+void worker_close(struct worker *w);

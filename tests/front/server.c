@@ -1,10 +1,9 @@
 /*
- * A front with nothing behind it, for the tests that talk to it over the network. It echoes each offer as an answer,
- * prints what happens on stdout and takes commands on stdin:
+ * A front with nothing behind it, for the tests that talk to it over the network. It echoes each
+ * offer as an answer, prints what happens on stdout and takes commands on stdin:
  *
- *   send BYTES [COUNT]   an answer with an SDP of that many characters to the connection opened last, COUNT times
- *   close CODE           closes the connection opened last
- *   drain                front_drain
+ *   send BYTES [COUNT]   an answer with an SDP of that many characters to the connection opened
+ * last, COUNT times close CODE           closes the connection opened last drain front_drain
  *   unready              from now on the ready callback says no
  *
  * The end of stdin stops it.
@@ -90,7 +89,7 @@ static int ready(void *arg, struct buf *why_not)
 	if (__atomic_load_n(&s->is_ready, __ATOMIC_ACQUIRE))
 		return 0;
 	buf_add_str(why_not, "workers are starting");
-	return -ERR_STATE;
+	return -ERR_BAD_STATE;
 }
 
 static const struct front_ops ops = {
@@ -113,6 +112,7 @@ static void command(struct server *s, const char *line)
 		for (unsigned long i = 0; i < count; i++)
 			send_answer(s, conn, sdp);
 		xfree(sdp);
+		say("sent", conn, "");
 	} else if (sscanf(line, "close %lu", &bytes) == 1) {
 		front_close(s->front, conn, (uint16_t)bytes);
 	} else if (strncmp(line, "drain", 5) == 0) {
@@ -126,9 +126,43 @@ static void command(struct server *s, const char *line)
 
 /* "<title>sterna</title>\n" in gzip. */
 static const uint8_t page[] = {
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb3, 0x29, 0xc9, 0x2c, 0xc9, 0x49,
-	0xb5, 0x2b, 0x2e, 0x49, 0x2d, 0xca, 0x4b, 0xb4, 0xd1, 0x87, 0xf0, 0xb8, 0x00, 0xe6, 0x9e, 0x83,
-	0xf3, 0x16, 0x00, 0x00, 0x00,
+	0x1f,
+	0x8b,
+	0x08,
+	0x00,
+	0x00,
+	0x00,
+	0x00,
+	0x00,
+	0x02,
+	0xff,
+	0xb3,
+	0x29,
+	0xc9,
+	0x2c,
+	0xc9,
+	0x49,
+	0xb5,
+	0x2b,
+	0x2e,
+	0x49,
+	0x2d,
+	0xca,
+	0x4b,
+	0xb4,
+	0xd1,
+	0x87,
+	0xf0,
+	0xb8,
+	0x00,
+	0xe6,
+	0x9e,
+	0x83,
+	0xf3,
+	0x16,
+	0x00,
+	0x00,
+	0x00,
 };
 static const struct front_asset assets[] = {
 	{"/index.html", "text/html; charset=utf-8", "\"p1\"", page, sizeof page, false},
@@ -168,8 +202,10 @@ int main(int argc, char **argv)
 	struct errbuf eb = {0};
 	struct server s = {.is_ready = 1};
 	struct auth_keys *keys = auth_keys_new();
-	struct front_cfg cfg = {
-		.keys = keys, .auto_create = true, .signal_message_bytes = 2 << 20, .assets = assets,
+	struct front_cfg cfg = {.keys = keys,
+		.auto_create = true,
+		.signal_message_bytes = 2 << 20,
+		.assets = assets,
 		.n_assets = ARRAY_LEN(assets)};
 	if (auth_keys_add(keys, slice_str(key), slice_str(secret), &eb) != 0)
 		return 1;

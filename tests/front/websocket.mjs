@@ -123,7 +123,8 @@ await run([
 		const ws = await open();
 		for (let i = 0; i < 3000; i++)
 			ws.send(ping(1));
-		check(await ended(ws, 'flood'), 1008, 'closed');
+		/* Still sending, it may lose the close frame to a TCP reset. */
+		check([1008, 'reset'].includes(await ended(ws, 'flood')), true, 'closed');
 	}],
 	['close from another thread comes after what was sent', async () => {
 		const ws = await open();
@@ -142,6 +143,7 @@ await run([
 		await small.next(/^open/);
 		ws.socket.pause();
 		small.tell('send 1000000 40');
+		await small.next(/^sent/);
 		const other = await Ws.open(small, `/rtc?access_token=${token({ sub: 'bob' })}`);
 		await small.next(/^open \S+ bob/);
 		other.send(offer('still here'));

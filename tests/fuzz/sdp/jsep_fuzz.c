@@ -1,6 +1,6 @@
 /*
- * jsep: two rounds from one input. The first byte picks role and codecs, a NUL separates the two descriptions.
- * What we write must parse, and a refused description must change nothing.
+ * jsep: two rounds from one input. The first byte picks role and codecs, a NUL separates the two
+ * descriptions. What we write must parse, and a refused description must change nothing.
  */
 #include <stdlib.h>
 
@@ -19,12 +19,18 @@ static void send_in_all(struct jsep *j, uint32_t base)
 	for (size_t i = 0; i < jsep_section_count(j); i++) {
 		uint32_t ssrc = base + 2 * (uint32_t)i;
 		struct jsep_send send = {
-			.stream_id = "PA_a|TR_b", .track_id = "TR_b", .cname = "PA_a", .ssrc = ssrc, .rtx_ssrc = ssrc + 1,
+			.stream_id = "PA_a|TR_b",
+			.track_id = "TR_b",
+			.cname = "PA_a",
+			.ssrc = ssrc,
+			.rtx_ssrc = ssrc + 1,
 			.is_stereo = i & 1,
 		};
-		struct jsep_recv recv = {.preferred = JSEP_CODEC_BIT(i % JSEP_CODEC_N), .is_stereo = i & 1, .no_dtx = i & 2};
+		struct jsep_recv recv = {.preferred = JSEP_CODEC_BIT(i % JSEP_CODEC_N),
+			.is_stereo = i & 1,
+			.no_dtx = i & 2};
 		int err = jsep_section_send(j, i, &send);
-		if (err && err != -ERR_STATE)
+		if (err && err != -ERR_BAD_STATE)
 			abort();
 		jsep_section_recv(j, i, &recv);
 		if (i % 3 == 2)
@@ -80,8 +86,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (n == 0)
 		return 0;
 	struct jsep_cfg cfg = {
-		.role = (enum jsep_role)(p[0] % 3), .ufrag = "abcd", .pwd = "abcdefghijklmnopqrstuvwx",
-		.fingerprint = "sha-256 AB:CD", .enabled_codecs = p[0] & 0x80 ? UINT32_MAX : 0,
+		.role = (enum jsep_role)(p[0] % 3),
+		.ufrag = "abcd",
+		.pwd = "abcdefghijklmnopqrstuvwx",
+		.fingerprint = "sha-256 AB:CD",
+		.enabled_codecs = p[0] & 0x80 ? UINT32_MAX : 0,
 	};
 	struct jsep *j = jsep_new(&cfg);
 	const uint8_t *rest = p + 1, *end = p + n;
@@ -89,7 +98,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		const uint8_t *stop = memchr(rest, 0, (size_t)(end - rest));
 		if (!stop)
 			stop = end;
-		round_trip(j, cfg.role == JSEP_ROLE_SUBSCRIBER, slice_of(rest, (size_t)(stop - rest)));
+		round_trip(
+			j, cfg.role == JSEP_ROLE_SUBSCRIBER, slice_of(rest, (size_t)(stop - rest)));
 		rest = stop < end ? stop + 1 : end;
 	}
 	jsep_free(j);

@@ -49,7 +49,8 @@ static void a_permission_says_the_same(void **st)
 {
 	(void)st;
 	struct grants g = {.has_video = true, .video = {.hidden = true, .can_subscribe = GRANT_NO}};
-	g.video.can_publish_sources = grants_source_bit("camera") | grants_source_bit("screen_share");
+	g.video.can_publish_sources =
+		grants_source_bit("camera") | grants_source_bit("screen_share");
 	Livekit__ParticipantPermission *p = grants_to_permission(&g);
 	assert_true(p->has_can_publish && p->can_publish);
 	assert_true(p->has_can_subscribe && !p->can_subscribe);

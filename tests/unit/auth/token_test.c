@@ -152,10 +152,11 @@ static void only_hs256_counts(void **st)
 {
 	(void)st;
 	static const char *const headers[] = {"{\"alg\":\"none\"}", "{\"alg\":\"hs256\"}",
-		"{\"alg\":\"Hs256\"}", "{\"alg\":\"HS256 \"}", "{\"alg\":\"HS384\"}", "{\"alg\":\"HS512\"}",
-		"{\"alg\":\"RS256\"}", "{\"alg\":\"ES256\"}", "{\"alg\":\"\"}", "{\"alg\":null}",
-		"{\"alg\":1}", "{\"alg\":[\"HS256\"]}", "{}", "[]", "", "null",
-		"{\"alg\":\"HS256\",\"alg\":\"none\"}", "{\"alg\":\"HS256\",\"crit\":[\"b64\"],\"b64\":false}"};
+		"{\"alg\":\"Hs256\"}", "{\"alg\":\"HS256 \"}", "{\"alg\":\"HS384\"}",
+		"{\"alg\":\"HS512\"}", "{\"alg\":\"RS256\"}", "{\"alg\":\"ES256\"}",
+		"{\"alg\":\"\"}", "{\"alg\":null}", "{\"alg\":1}", "{\"alg\":[\"HS256\"]}", "{}",
+		"[]", "", "null", "{\"alg\":\"HS256\",\"alg\":\"none\"}",
+		"{\"alg\":\"HS256\",\"crit\":[\"b64\"],\"b64\":false}"};
 	for (size_t i = 0; i < ARRAY_LEN(headers); i++)
 		assert_forgery_refused(headers[i], CLAIMS, "invalid authorization token");
 
@@ -187,7 +188,8 @@ static void a_wrong_key_is_refused(void **st)
 	assert_forgery_refused(HS256, "{\"exp\":1900000000}", "invalid API key");
 	assert_forgery_refused(HS256, "{\"iss\":5,\"exp\":1900000000}", "invalid API key");
 	/* A second key signs for itself only. */
-	token = forge(slice_str(HS256), slice_str("{\"iss\":\"" KEY "\",\"exp\":1900000000}"), "other secret");
+	token = forge(slice_str(HS256), slice_str("{\"iss\":\"" KEY "\",\"exp\":1900000000}"),
+		"other secret");
 	assert_refused(token, "invalid token: wrong signature");
 	xfree(token);
 }
@@ -195,12 +197,13 @@ static void a_wrong_key_is_refused(void **st)
 static void what_is_no_token_is_refused(void **st)
 {
 	(void)st;
-	static const char *const tokens[] = {"", ".", "..", "...", "a", "a.b", "a.b.c", "a.b.c.d", "Bearer x.y.z",
-		"e30.e30.", "!!.e30.e30"};
+	static const char *const tokens[] = {"", ".", "..", "...", "a", "a.b", "a.b.c", "a.b.c.d",
+		"Bearer x.y.z", "e30.e30.", "!!.e30.e30"};
 	for (size_t i = 0; i < ARRAY_LEN(tokens); i++)
 		assert_refused(tokens[i], "invalid authorization token");
-	static const char *const claims[] = {"", "[]", "null", "\"x\"", "{", "{\"iss\":\"" KEY "\",}",
-		"{\"iss\":\"" KEY "\",\"iss\":\"" KEY "\"}", "{\"iss\":\"a\\u0000b\"}", "\xff"};
+	static const char *const claims[] = {"", "[]", "null", "\"x\"", "{",
+		"{\"iss\":\"" KEY "\",}", "{\"iss\":\"" KEY "\",\"iss\":\"" KEY "\"}",
+		"{\"iss\":\"a\\u0000b\"}", "\xff"};
 	for (size_t i = 0; i < ARRAY_LEN(claims); i++)
 		assert_forgery_refused(HS256, claims[i], "invalid authorization token");
 }
@@ -225,7 +228,8 @@ static void times_have_a_minute_of_leeway(void **st)
 		{"\"exp\":true", "invalid token: claim \"exp\" has a wrong type"},
 		{"\"exp\":1900000000,\"nbf\":1800000060", NULL},
 		{"\"exp\":1900000000,\"nbf\":1800000061", "invalid token: not valid yet"},
-		{"\"exp\":1900000000,\"nbf\":\"0\"", "invalid token: claim \"nbf\" has a wrong type"},
+		{"\"exp\":1900000000,\"nbf\":\"0\"",
+			"invalid token: claim \"nbf\" has a wrong type"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char *claims = xasprintf("{\"iss\":\"" KEY "\",\"sub\":\"a\",%s}", cases[i].times);
@@ -260,8 +264,9 @@ static void the_identity_is_sub_or_jti(void **st)
 static void kinds_are_words_in_any_case(void **st)
 {
 	(void)st;
-	struct grants *g = verify_claims("{\"kind\":\"eGress\",\"kindDetails\":[\"FORWARDED\",\"new\","
-					 "\"simulation\"]" REST);
+	struct grants *g =
+		verify_claims("{\"kind\":\"eGress\",\"kindDetails\":[\"FORWARDED\",\"new\","
+			      "\"simulation\"]" REST);
 	assert_int_equal(g->kind, LIVEKIT__PARTICIPANT_INFO__KIND__EGRESS);
 	assert_int_equal(g->kind_details, 1 << 1 | 1 << 5);
 	grants_free(g);
@@ -273,9 +278,10 @@ static void kinds_are_words_in_any_case(void **st)
 static void unknown_and_null_claims_are_ignored(void **st)
 {
 	(void)st;
-	struct grants *g = verify_claims("{\"new\":{\"a\":[1]},\"name\":null,\"video\":{\"room\":null,"
-					 "\"canPublish\":null,\"canPublishSources\":[],\"new\":1},\"sip\":null,"
-					 "\"roomConfig\":{\"new\":1}" REST);
+	struct grants *g = verify_claims(
+		"{\"new\":{\"a\":[1]},\"name\":null,\"video\":{\"room\":null,"
+		"\"canPublish\":null,\"canPublishSources\":[],\"new\":1},\"sip\":null,"
+		"\"roomConfig\":{\"new\":1}" REST);
 	assert_true(g->has_video);
 	assert_null(g->name);
 	assert_null(g->video.room);
@@ -289,12 +295,15 @@ static void claims_of_a_wrong_type_are_refused(void **st)
 {
 	(void)st;
 	static const char *const claims[] = {"\"sub\":1", "\"sub\":\"a\",\"jti\":[]", "\"name\":1",
-		"\"metadata\":{}", "\"attributes\":[]", "\"attributes\":{\"a\":1}", "\"attributes\":{\"a\":null}",
-		"\"kind\":4", "\"kindDetails\":\"x\"", "\"kindDetails\":[1]", "\"video\":1", "\"video\":[]",
-		"\"video\":{\"roomJoin\":\"true\"}", "\"video\":{\"roomJoin\":1}", "\"video\":{\"room\":1}",
-		"\"video\":{\"canPublish\":\"false\"}", "\"video\":{\"canPublishSources\":\"camera\"}",
+		"\"metadata\":{}", "\"attributes\":[]", "\"attributes\":{\"a\":1}",
+		"\"attributes\":{\"a\":null}", "\"kind\":4", "\"kindDetails\":\"x\"",
+		"\"kindDetails\":[1]", "\"video\":1", "\"video\":[]",
+		"\"video\":{\"roomJoin\":\"true\"}", "\"video\":{\"roomJoin\":1}",
+		"\"video\":{\"room\":1}", "\"video\":{\"canPublish\":\"false\"}",
+		"\"video\":{\"canPublishSources\":\"camera\"}",
 		"\"video\":{\"canPublishSources\":[1]}", "\"sip\":true", "\"sip\":{\"admin\":1}",
-		"\"sha256\":1", "\"roomPreset\":1", "\"roomConfig\":\"x\"", "\"roomConfig\":{\"maxParticipants\":-1}"};
+		"\"sha256\":1", "\"roomPreset\":1", "\"roomConfig\":\"x\"",
+		"\"roomConfig\":{\"maxParticipants\":-1}"};
 	for (size_t i = 0; i < ARRAY_LEN(claims); i++) {
 		char *text = xasprintf("{%s" REST, claims[i]);
 		assert_forgery_refused(HS256, text, "invalid token: claim \"");
@@ -333,11 +342,14 @@ static void bombs_are_refused(void **st)
 static struct grants *full_grants(void)
 {
 	return verify_claims(
-		"{\"sub\":\"me\",\"name\":\"n\",\"metadata\":\"m\",\"sha256\":\"h\",\"roomPreset\":\"p\","
+		"{\"sub\":\"me\",\"name\":\"n\",\"metadata\":\"m\",\"sha256\":\"h\",\"roomPreset\":"
+		"\"p\","
 		"\"kind\":\"sip\",\"kindDetails\":[\"cloud_agent\"],\"attributes\":{\"a\":\"b\"},"
-		"\"video\":{\"roomCreate\":true,\"roomJoin\":true,\"room\":\"r\",\"canPublish\":false,"
+		"\"video\":{\"roomCreate\":true,\"roomJoin\":true,\"room\":\"r\",\"canPublish\":"
+		"false,"
 		"\"canPublishSources\":[\"camera\"],\"canSubscribeMetrics\":true},"
-		"\"sip\":{\"call\":true},\"agent\":{\"databaseAdmin\":true},\"inference\":{\"perform\":true},"
+		"\"sip\":{\"call\":true},\"agent\":{\"databaseAdmin\":true},\"inference\":{"
+		"\"perform\":true},"
 		"\"observability\":{\"write\":true},\"roomConfig\":{\"maxParticipants\":9}" REST);
 }
 
@@ -382,7 +394,8 @@ static void a_minted_token_says_the_same(void **st)
 static void a_limit_without_known_sources_survives(void **st)
 {
 	(void)st;
-	struct grants *g = verify_claims("{\"sub\":\"a\",\"video\":{\"canPublishSources\":[\"hologram\"]}" REST);
+	struct grants *g = verify_claims(
+		"{\"sub\":\"a\",\"video\":{\"canPublishSources\":[\"hologram\"]}" REST);
 	assert_int_equal(g->video.can_publish_sources, GRANT_SOURCES_LIMITED);
 	char *token;
 	assert_int_equal(auth_mint(keys, KEY, g, 60, NOW, &token), 0);

@@ -85,8 +85,24 @@ static void what_is_not_base64_is_refused(void **st)
 {
 	(void)st;
 	static const char *const texts[] = {
-		"A", "AAAAA", "=", "====", "A===", "Zg=", "Zm8==", "Zm9v=", "Zm9v====", "Z=g=", "Zg==Zg==",
-		" Zg==", "Zg==\n", "Z g=", "Zm9*", "Zh", "Zm9", "\x80\x80\x80\x80",
+		"A",
+		"AAAAA",
+		"=",
+		"====",
+		"A===",
+		"Zg=",
+		"Zm8==",
+		"Zm9v=",
+		"Zm9v====",
+		"Z=g=",
+		"Zg==Zg==",
+		" Zg==",
+		"Zg==\n",
+		"Z g=",
+		"Zm9*",
+		"Zh",
+		"Zm9",
+		"\x80\x80\x80\x80",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct buf out;

@@ -30,7 +30,8 @@ static void behaves_like_an_array(void **st)
 		struct slice key = key_of(text, sizeof text, i);
 		assert_ptr_equal(map_get(&m, key), present[i] ? &values[i] : NULL);
 		if (rng_u32() & 1) {
-			assert_ptr_equal(map_put(&m, key, &values[i]), present[i] ? &values[i] : NULL);
+			assert_ptr_equal(
+				map_put(&m, key, &values[i]), present[i] ? &values[i] : NULL);
 			count += !present[i];
 			present[i] = true;
 		} else {

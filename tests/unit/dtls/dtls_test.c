@@ -1,10 +1,7 @@
-/* Handshakes in memory: two associations whose datagrams go through a queue that can lose, repeat and spoil them. */
-#define ERR_STATE openssl_err_state
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
-#undef ERR_STATE
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +15,14 @@
 #include "base/mem.h"
 #include "dtls/dtls.h"
 
-enum { QUEUE_MAX = 256, START_US = 1000000, QUICK_US = 16000, CALM_US = 3000000, PAIRS = 32, HEAP_MAX = 42 * 1024 };
+enum {
+	QUEUE_MAX = 256,
+	START_US = 1000000,
+	QUICK_US = 16000,
+	CALM_US = 3000000,
+	PAIRS = 32,
+	HEAP_MAX = 42 * 1024
+};
 
 struct peer {
 	struct dtls *d;
@@ -140,7 +144,8 @@ static void on_closed(void *arg)
 
 static const struct dtls_ops ops = {on_send, on_connected, on_data, on_failed, on_closed};
 
-static void make_peer(struct link *l, struct peer *p, struct peer *other, struct dtls_ctx *ctx, struct dtls_cfg cfg)
+static void make_peer(struct link *l, struct peer *p, struct peer *other, struct dtls_ctx *ctx,
+	struct dtls_cfg cfg)
 {
 	*p = (struct peer){.link = l, .other = other};
 	p->d = dtls_new(ctx, &cfg, &ops, p);
@@ -151,7 +156,8 @@ static void make_peer(struct link *l, struct peer *p, struct peer *other, struct
  * OpenSSL's timer runs on the real clock and takes the last 15 ms for nothing, so with retransmit_us = QUICK_US it is
  * due after 1 ms, at the second time after 17; with CALM_US it keeps quiet for the whole test.
  */
-static struct link *link_new(struct dtls_ctx *client, struct dtls_ctx *server, bool require_srtp, uint32_t retransmit_us)
+static struct link *link_new(
+	struct dtls_ctx *client, struct dtls_ctx *server, bool require_srtp, uint32_t retransmit_us)
 {
 	struct link *l = calloc(1, sizeof *l);
 	assert_non_null(l);
@@ -238,7 +244,8 @@ static void fingerprint_is_the_digest_of_the_certificate(void **st)
 		(void)snprintf(text + i * 3, sizeof text - i * 3, "%02X:", md[i]);
 	text[95] = '\0';
 	assert_string_equal(dtls_identity_fingerprint(ids[0]), text);
-	assert_string_not_equal(dtls_identity_fingerprint(ids[0]), dtls_identity_fingerprint(ids[1]));
+	assert_string_not_equal(
+		dtls_identity_fingerprint(ids[0]), dtls_identity_fingerprint(ids[1]));
 }
 
 static void both_roles_connect_with_the_same_keys(void **st)
@@ -282,7 +289,8 @@ static void data_keeps_its_boundaries(void **st)
 static void server_order_of_profiles_wins(void **st)
 {
 	(void)st;
-	static const enum dtls_profile cm_first[] = {DTLS_PROFILE_AES128_CM_SHA1_80, DTLS_PROFILE_AEAD_AES_128_GCM};
+	static const enum dtls_profile cm_first[] = {
+		DTLS_PROFILE_AES128_CM_SHA1_80, DTLS_PROFILE_AEAD_AES_128_GCM};
 	struct dtls_ctx *client;
 	assert_int_equal(dtls_ctx_new(&client, ids[0], cm_first, 2), 0);
 	struct link *l = link_new(client, ctxs[1], true, CALM_US);
@@ -372,7 +380,7 @@ static void fingerprint_may_come_late(void **st)
 	run(l);
 	assert_int_equal(l->a.connected, 1);
 	assert_int_equal(l->b.connected, 0);
-	assert_int_equal(dtls_send(l->b.d, slice_str("early")), -ERR_STATE);
+	assert_int_equal(dtls_send(l->b.d, slice_str("early")), -ERR_BAD_STATE);
 	assert_int_equal(dtls_send(l->a.d, slice_str("early")), 0);
 	run(l);
 	assert_int_equal(l->b.data_count, 0);
@@ -401,7 +409,8 @@ static void fingerprint_text(void **st)
 	struct slice hex = slice_str(dtls_identity_fingerprint(ids[1]));
 	static const char *const refused[] = {"sha-1", "md5", "sha-2566", "", "sha256"};
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
-		assert_int_equal(dtls_set_remote_fingerprint(l->a.d, slice_str(refused[i]), hex), -ERR_UNSUPPORTED);
+		assert_int_equal(dtls_set_remote_fingerprint(l->a.d, slice_str(refused[i]), hex),
+			-ERR_UNSUPPORTED);
 	assert_int_equal(dtls_set_remote_fingerprint(l->a.d, slice_str("sha-512"), hex), -ERR_MALFORMED);
 	char bad[96];
 	for (size_t i = 0; i < hex.n; i++) {
@@ -437,11 +446,14 @@ static void longer_digests_match(void **st)
 		uint8_t md[64];
 		char hex[64 * 3 + 1];
 		unsigned n;
-		assert_true(EVP_Digest(cert.p, cert.n, md, &n, k ? EVP_sha512() : EVP_sha384(), NULL));
+		assert_true(
+			EVP_Digest(cert.p, cert.n, md, &n, k ? EVP_sha512() : EVP_sha384(), NULL));
 		for (unsigned i = 0; i < n; i++)
 			(void)snprintf(hex + i * 3, sizeof hex - i * 3, "%02x:", md[i]);
 		struct link *l = link_new(ctxs[0], ctxs[1], true, CALM_US);
-		assert_int_equal(dtls_set_remote_fingerprint(l->a.d, slice_str(names[k]), slice_of(hex, n * 3 - 1)), 0);
+		assert_int_equal(dtls_set_remote_fingerprint(
+					 l->a.d, slice_str(names[k]), slice_of(hex, n * 3 - 1)),
+			0);
 		assert_int_equal(know(&l->b, ids[0]), 0);
 		start(l);
 		run(l);
@@ -527,7 +539,8 @@ static void garbage_is_counted_and_ignored(void **st)
 	assert_int_equal(dtls_rx(l->a.d, slice_of(junk, 0), l->now_us), -ERR_MALFORMED);
 	for (unsigned first = 0; first < 256; first++) {
 		junk[0] = (uint8_t)first;
-		assert_int_equal(dtls_rx(l->a.d, slice_of(junk, sizeof junk), l->now_us), -ERR_MALFORMED);
+		assert_int_equal(
+			dtls_rx(l->a.d, slice_of(junk, sizeof junk), l->now_us), -ERR_MALFORMED);
 	}
 	assert_int_equal(dtls_send(l->b.d, slice_str("hello")), 0);
 	struct datagram g = l->queue[l->head % QUEUE_MAX];
@@ -654,8 +667,9 @@ static void early_datagrams_are_refused(void **st)
 	(void)st;
 	struct link *l = link_new(ctxs[0], ctxs[1], true, CALM_US);
 	dtls_start(l->a.d, l->now_us);
-	assert_int_equal(dtls_rx(l->b.d, slice_of(l->queue[0].p, l->queue[0].n), l->now_us), -ERR_STATE);
-	assert_int_equal(dtls_send(l->b.d, slice_str("x")), -ERR_STATE);
+	assert_int_equal(
+		dtls_rx(l->b.d, slice_of(l->queue[0].p, l->queue[0].n), l->now_us), -ERR_BAD_STATE);
+	assert_int_equal(dtls_send(l->b.d, slice_str("x")), -ERR_BAD_STATE);
 	link_free(l);
 }
 

@@ -65,7 +65,8 @@ struct runs {
 	size_t segments[8];
 };
 
-static void note(void *arg, struct udp_sock *s, const struct addr *to, const uint8_t *p, size_t n, size_t seg)
+static void note(void *arg, struct udp_sock *s, const struct addr *to, const uint8_t *p, size_t n,
+	size_t seg)
 {
 	struct runs *r = arg;
 	(void)s, (void)to, (void)p;

@@ -93,7 +93,8 @@ static void every_prefix_fails(void **st)
 		n--;
 	for (size_t i = 1; i < n; i++) {
 		Livekit__JoinRequest *req;
-		assert_int_not_equal(pb_join_request_decode(slice_of(row[PARAM], i), &req, NULL), 0);
+		assert_int_not_equal(
+			pb_join_request_decode(slice_of(row[PARAM], i), &req, NULL), 0);
 		assert_null(req);
 	}
 	vectors_close(&v);
@@ -134,7 +135,8 @@ static void an_uncompressed_request_has_the_same_limit(void **st)
 {
 	(void)st;
 	uint8_t *zeros = xcalloc(1, PB_JOIN_REQUEST_MAX + 1);
-	assert_int_equal(decode_wrapped(0, slice_of(zeros, PB_JOIN_REQUEST_MAX + 1)), -ERR_TOO_LARGE);
+	assert_int_equal(
+		decode_wrapped(0, slice_of(zeros, PB_JOIN_REQUEST_MAX + 1)), -ERR_TOO_LARGE);
 	assert_int_equal(decode_wrapped(0, slice_of(zeros, PB_JOIN_REQUEST_MAX)), -ERR_MALFORMED);
 	xfree(zeros);
 }

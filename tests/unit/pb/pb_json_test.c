@@ -66,7 +66,8 @@ static void binary_becomes_the_json_of_another_encoder(void **st)
 	while (vectors_next(&v, row)) {
 		struct slice in = vectors_unhex(row[HEX]);
 		ProtobufCMessage *msg;
-		assert_int_equal(pb_decode(registry_find(&registry, row[MESSAGE]), in, &roomy, &msg), 0);
+		assert_int_equal(
+			pb_decode(registry_find(&registry, row[MESSAGE]), in, &roomy, &msg), 0);
 		struct buf out;
 		buf_init(&out, VECTORS_FILE_MAX);
 		assert_int_equal(pb_json_encode(msg, &out), 0);
@@ -75,7 +76,8 @@ static void binary_becomes_the_json_of_another_encoder(void **st)
 		json_t *theirs = json_loads(row[JSON], JSON_DECODE_INT_AS_REAL, NULL);
 		assert_non_null(theirs);
 		if (!json_equal(ours, theirs))
-			fail_msg("line %zu, %s:\n%s\n%s", v.line, row[MESSAGE], buf_cstr(&out), row[JSON]);
+			fail_msg("line %zu, %s:\n%s\n%s", v.line, row[MESSAGE], buf_cstr(&out),
+				row[JSON]);
 		json_decref(ours);
 		json_decref(theirs);
 		buf_free(&out);
@@ -124,7 +126,8 @@ static void what_is_unknown_or_null_is_ignored(void **st)
 {
 	(void)st;
 	const ProtobufCMessageDescriptor *info = &livekit__participant_info__descriptor;
-	assert_becomes(info, "{\"nonsense\":{\"a\":[1]},\"sid\":null,\"tracks\":null,\"attributes\":null}",
+	assert_becomes(info,
+		"{\"nonsense\":{\"a\":[1]},\"sid\":null,\"tracks\":null,\"attributes\":null}",
 		"{}");
 	assert_becomes(info, "{\"state\":\"NO_SUCH\",\"kindDetails\":[\"FORWARDED\",\"NO_SUCH\"]}",
 		"{\"kindDetails\":[\"FORWARDED\"]}");
@@ -166,14 +169,16 @@ static void integers_come_in_every_spelling(void **st)
 	assert_int_equal(decode_only(room, "{\"numParticipants\":4294967296}"), -ERR_RANGE);
 	assert_int_equal(decode_only(room, "{\"numParticipants\":-1}"), -ERR_RANGE);
 	assert_int_equal(decode_only(room, "{\"numParticipants\":\"-1\"}"), -ERR_RANGE);
-	assert_becomes(room, "{\"numParticipants\":\"4294967295\"}", "{\"numParticipants\":4294967295}");
-	assert_int_equal(
-		decode_only(&livekit__participant_info__descriptor, "{\"clientProtocol\":2147483648}"),
+	assert_becomes(
+		room, "{\"numParticipants\":\"4294967295\"}", "{\"numParticipants\":4294967295}");
+	assert_int_equal(decode_only(&livekit__participant_info__descriptor,
+				 "{\"clientProtocol\":2147483648}"),
 		-ERR_RANGE);
-	assert_becomes(&livekit__user_packet__descriptor, "{\"startTime\":\"18446744073709551615\"}",
+	assert_becomes(&livekit__user_packet__descriptor,
+		"{\"startTime\":\"18446744073709551615\"}",
 		"{\"startTime\":\"18446744073709551615\"}");
-	assert_int_equal(
-		decode_only(&livekit__user_packet__descriptor, "{\"startTime\":\"18446744073709551616\"}"),
+	assert_int_equal(decode_only(&livekit__user_packet__descriptor,
+				 "{\"startTime\":\"18446744073709551616\"}"),
 		-ERR_RANGE);
 }
 
@@ -212,7 +217,8 @@ static void a_late_error_leaves_nothing_behind(void **st)
 {
 	(void)st;
 	assert_int_equal(decode_only(&livekit__signal_request__descriptor,
-				 "{\"syncState\":{\"publishTracks\":[{\"track\":{\"sid\":\"a\",\"layers\":[{},"
+				 "{\"syncState\":{\"publishTracks\":[{\"track\":{\"sid\":\"a\","
+				 "\"layers\":[{},"
 				 "{\"rid\":\"q\"}]}},{\"track\":{\"sid\":1}}]}}"),
 		-ERR_MALFORMED);
 	assert_int_equal(decode_only(&livekit__participant_info__descriptor,
@@ -232,7 +238,8 @@ static void maps_are_objects(void **st)
 {
 	(void)st;
 	assert_becomes(&livekit__participant_info__descriptor,
-		"{\"attributes\":{\"\":\"v\",\"k\":\"\"}}", "{\"attributes\":{\"\":\"v\",\"k\":\"\"}}");
+		"{\"attributes\":{\"\":\"v\",\"k\":\"\"}}",
+		"{\"attributes\":{\"\":\"v\",\"k\":\"\"}}");
 	assert_becomes(&livekit__rtpstats__descriptor, "{\"gapHistogram\":{\"-3\":0,\"4\":7}}",
 		"{\"gapHistogram\":{\"-3\":0,\"4\":7}}");
 	assert_int_equal(
@@ -290,8 +297,8 @@ static void times_have_their_own_form(void **st)
 	assert_becomes(media, "{\"mediaTimeout\":\"0s\"}", "{\"mediaTimeout\":\"0s\"}");
 	assert_int_equal(decode_only(media, "{\"mediaTimeout\":\"5\"}"), -ERR_MALFORMED);
 	assert_int_equal(decode_only(media, "{\"mediaTimeout\":\"s\"}"), -ERR_MALFORMED);
-	assert_int_equal(decode_only(media, "{\"mediaTimeout\":\"99999999999999999999s\"}"),
-		-ERR_RANGE);
+	assert_int_equal(
+		decode_only(media, "{\"mediaTimeout\":\"99999999999999999999s\"}"), -ERR_RANGE);
 }
 
 static void strings_are_escaped(void **st)

@@ -96,10 +96,11 @@ static void unknown_fields_survive(void **st)
 {
 	(void)st;
 	/* sid = "R", field 1000 = 5, field 1001 = "xy" */
-	static const char in[] = "\x0a\x01" "R\xc0\x3e\x05\xca\x3e\x02xy";
+	static const char in[] = "\x0a\x01"
+				 "R\xc0\x3e\x05\xca\x3e\x02xy";
 	ProtobufCMessage *msg;
-	assert_int_equal(pb_decode(&livekit__room__descriptor, slice_of(in, sizeof in - 1), &roomy,
-				 &msg),
+	assert_int_equal(
+		pb_decode(&livekit__room__descriptor, slice_of(in, sizeof in - 1), &roomy, &msg),
 		0);
 	assert_int_equal(msg->n_unknown_fields, 2);
 	assert_string_equal(((Livekit__Room *)msg)->sid, "R");
@@ -138,8 +139,15 @@ static void limits_hold(void **st)
 	limits.elements = 6;
 	assert_int_equal(DECODE(&livekit__participant_info__descriptor, packed, &limits), 0);
 	limits.elements = 5;
-	assert_int_equal(DECODE(&livekit__participant_info__descriptor, packed, &limits),
-		-ERR_TOO_LARGE);
+	assert_int_equal(
+		DECODE(&livekit__participant_info__descriptor, packed, &limits), -ERR_TOO_LARGE);
+	/* The same in two halves counts the same, and one more for the second field. */
+	static const char halves[] = "\x92\x01\x03\x00\x01\x02\x92\x01\x02\x01\x00";
+	limits.elements = 7;
+	assert_int_equal(DECODE(&livekit__participant_info__descriptor, halves, &limits), 0);
+	limits.elements = 6;
+	assert_int_equal(
+		DECODE(&livekit__participant_info__descriptor, halves, &limits), -ERR_TOO_LARGE);
 }
 
 /* Depth is counted per branch: many shallow members in a row are fine. */
@@ -152,7 +160,8 @@ static void siblings_do_not_add_up_to_depth(void **st)
 	assert_int_equal(DECODE(&livekit__participant_update__descriptor, many, &limits), 0);
 }
 
-/* Two bytes of wire make a struct of hundreds of bytes: 2 MiB of them must not become hundreds of MB. */
+/* Two bytes of wire make a struct of hundreds of bytes: 2 MiB of them must not become hundreds of
+ * MB. */
 static void a_message_of_empty_members_is_too_large(void **st)
 {
 	(void)st;
@@ -165,7 +174,8 @@ static void a_message_of_empty_members_is_too_large(void **st)
 	xfree(in);
 }
 
-/* SignalRequest.add_track with one layer, over and over: each merge would copy all layers so far. */
+/* SignalRequest.add_track with one layer, over and over: each merge would copy all layers so far.
+ */
 static void repeated_merges_are_refused(void **st)
 {
 	(void)st;

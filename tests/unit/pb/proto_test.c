@@ -36,7 +36,8 @@ static void check_type(const ProtobufCFieldDescriptor *f, const char *type)
 		assert_string_equal(((const ProtobufCEnumDescriptor *)f->descriptor)->name, full);
 	} else {
 		assert_int_equal(f->type, PROTOBUF_C_TYPE_MESSAGE);
-		assert_string_equal(((const ProtobufCMessageDescriptor *)f->descriptor)->name, full);
+		assert_string_equal(
+			((const ProtobufCMessageDescriptor *)f->descriptor)->name, full);
 	}
 	xfree(full);
 }
@@ -59,20 +60,18 @@ static void check_map(const ProtobufCFieldDescriptor *f, char *type)
 	check_type(&entry->fields[1], comma + 1);
 }
 
-static void check_label(const ProtobufCFieldDescriptor *f,
-	const char *label)
+static void check_label(const ProtobufCFieldDescriptor *f, const char *label)
 {
 	bool is_many = !strcmp(label, "repeated") || !strcmp(label, "map");
 	bool is_oneof = !strncmp(label, "oneof ", 6);
 	bool is_number = f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_BYTES &&
-		f->type != PROTOBUF_C_TYPE_MESSAGE;
-	assert_int_equal(f->label,
-		is_many ? PROTOBUF_C_LABEL_REPEATED : PROTOBUF_C_LABEL_OPTIONAL);
+			 f->type != PROTOBUF_C_TYPE_MESSAGE;
+	assert_int_equal(f->label, is_many ? PROTOBUF_C_LABEL_REPEATED : PROTOBUF_C_LABEL_OPTIONAL);
 	assert_int_equal((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0, is_oneof);
 	assert_int_equal((f->flags & PROTOBUF_C_FIELD_FLAG_PACKED) != 0, is_many && is_number);
 	/* pb_json tells explicit presence by the default. */
 	bool is_explicit = !strcmp(label, "optional") && f->type != PROTOBUF_C_TYPE_STRING &&
-		f->type != PROTOBUF_C_TYPE_MESSAGE;
+			   f->type != PROTOBUF_C_TYPE_MESSAGE;
 	assert_int_equal(f->default_value != NULL, is_explicit);
 }
 
@@ -98,8 +97,7 @@ static void check_enum(char *row[VECTORS_COLUMNS])
 	const ProtobufCEnumDescriptor *desc = registry_find_enum(&registry, row[OWNER]);
 	if (!desc)
 		fail_msg("no enum %s", row[OWNER]);
-	const ProtobufCEnumValue *v =
-		protobuf_c_enum_descriptor_get_value_by_name(desc, row[NAME]);
+	const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value_by_name(desc, row[NAME]);
 	if (!v)
 		fail_msg("no enum value %s.%s", row[OWNER], row[NAME]);
 	assert_int_equal(v->value, strtol(row[NUMBER], NULL, 10));

@@ -99,8 +99,8 @@ static inline void registry_init(struct registry *r)
 }
 
 /* By name without the package. NULL if there is none. */
-static inline const ProtobufCMessageDescriptor *registry_find(const struct registry *r,
-	const char *name)
+static inline const ProtobufCMessageDescriptor *registry_find(
+	const struct registry *r, const char *name)
 {
 	for (size_t i = 0; i < r->n_messages; i++)
 		if (!strncmp(r->messages[i]->name, "livekit.", 8) &&
@@ -109,11 +109,12 @@ static inline const ProtobufCMessageDescriptor *registry_find(const struct regis
 	return NULL;
 }
 
-static inline const ProtobufCEnumDescriptor *registry_find_enum(const struct registry *r,
-	const char *name)
+static inline const ProtobufCEnumDescriptor *registry_find_enum(
+	const struct registry *r, const char *name)
 {
 	for (size_t i = 0; i < r->n_enums; i++)
-		if (!strncmp(r->enums[i]->name, "livekit.", 8) && !strcmp(r->enums[i]->name + 8, name))
+		if (!strncmp(r->enums[i]->name, "livekit.", 8) &&
+			!strcmp(r->enums[i]->name + 8, name))
 			return r->enums[i];
 	return NULL;
 }

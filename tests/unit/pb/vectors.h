@@ -65,7 +65,8 @@ static inline void vectors_close(struct vectors *v)
 	buf_free(&v->text);
 }
 
-/* Bytes of a hex text; a buffer of the exact size, so that a read past its end is seen. xfree it. */
+/* Bytes of a hex text; a buffer of the exact size, so that a read past its end is seen. xfree it.
+ */
 static inline struct slice vectors_unhex(const char *hex)
 {
 	size_t n = strlen(hex) / 2;

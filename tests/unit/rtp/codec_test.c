@@ -11,8 +11,8 @@ static void every_row_is_complete_and_found_by_its_name(void **st)
 		assert_ptr_equal(rtp_codec_find(slice_str(c->mime)), c);
 		assert_true(c->clock_rate >= 8000);
 		assert_true(c->channels >= 1);
-		assert_int_equal(c->media,
-			memcmp(c->mime, "video/", 6) == 0 ? RTP_VIDEO : RTP_AUDIO);
+		assert_int_equal(
+			c->media, memcmp(c->mime, "video/", 6) == 0 ? RTP_VIDEO : RTP_AUDIO);
 		assert_int_equal(c->has_key_frames, c->inspect != NULL);
 	}
 }

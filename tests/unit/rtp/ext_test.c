@@ -38,6 +38,7 @@ static void each_kind_has_a_uri_and_is_found_by_it(void **st)
 static void one_byte_form_like_rfc_8285_4_2(void **st)
 {
 	(void)st;
+	/* clang-format off */
 	/* The shape of the RFC's example: one byte, two bytes, padding, four bytes. */
 	static const uint8_t b[] = {
 		0x10, 0xa1,             /* id 1, L=1 */
@@ -46,6 +47,7 @@ static void one_byte_form_like_rfc_8285_4_2(void **st)
 		0x33, 0xc1, 0xc2, 0xc3, /* id 3, L=4 */
 		0xc4,
 	};
+	/* clang-format on */
 	struct rtp_packet p = with(0xbede, b, sizeof b);
 	assert_int_equal(count(&p), 3);
 	assert_memory_equal(rtp_ext_find(&p, 1).p, b + 1, 1);
@@ -61,6 +63,7 @@ static void one_byte_form_like_rfc_8285_4_2(void **st)
 static void two_byte_form_like_rfc_8285_4_3(void **st)
 {
 	(void)st;
+	/* clang-format off */
 	static const uint8_t b[] = {
 		0x01, 0x00,                   /* id 1 without data */
 		0x02, 0x01, 0xb1,             /* id 2, one byte */
@@ -68,6 +71,7 @@ static void two_byte_form_like_rfc_8285_4_3(void **st)
 		0x8c, 0x04, 0xc1, 0xc2, 0xc3, /* id 140, four bytes */
 		0xc4,
 	};
+	/* clang-format on */
 	for (uint16_t app = 0; app < 16; app++) {
 		struct rtp_packet p = with((uint16_t)(0x1000 | app), b, sizeof b);
 		assert_int_equal(count(&p), 3);
@@ -84,13 +88,19 @@ static void two_byte_form_like_rfc_8285_4_3(void **st)
 static void broken_elements_end_the_walk(void **st)
 {
 	(void)st;
-	static const uint8_t cut[] = {0x10, 0xa1, 0x23, 0xb1};             /* L=4, one byte there */
+	static const uint8_t cut[] = {0x10, 0xa1, 0x23, 0xb1}; /* L=4, one byte there */
 	static const uint8_t stop[] = {0x10, 0xa1, 0xf0, 0x01, 0x20, 0x02}; /* id 15 */
 	static const uint8_t odd[] = {0x10, 0xa1, 0x01, 0x01, 0x20, 0x02};  /* id 0 with a length */
 	static const uint8_t cut2[] = {0x01, 0x01, 0xa1, 0x02};             /* length missing */
 	static const uint8_t long2[] = {0x01, 0x01, 0xa1, 0x02, 0xff};
+	static const uint8_t by_one[] = {0x23, 0xb1, 0xb2, 0xb3};  /* L=4, three there */
+	static const uint8_t by_one2[] = {0x01, 0x03, 0xb1, 0xb2}; /* L=3, two there */
 	struct rtp_packet p = with(0xbede, cut, sizeof cut);
 	assert_int_equal(count(&p), 1);
+	p = with(0xbede, by_one, sizeof by_one);
+	assert_int_equal(count(&p), 0);
+	p = with(0x1000, by_one2, sizeof by_one2);
+	assert_int_equal(count(&p), 0);
 	p = with(0xbede, stop, sizeof stop);
 	assert_int_equal(count(&p), 1);
 	p = with(0xbede, odd, sizeof odd);

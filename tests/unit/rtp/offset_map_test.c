@@ -31,7 +31,7 @@ static void the_example_of_the_header(void **st)
 	assert_int_equal(take(14), 13);
 	assert_int_equal(refused(12), -ERR_NOT_FOUND);
 	assert_int_equal(offset_map_skip(&m, 12), 0);
-	assert_int_equal(offset_map_skip(&m, 13), -ERR_STATE);
+	assert_int_equal(offset_map_skip(&m, 13), -ERR_BAD_STATE);
 	assert_int_equal(refused(9), -ERR_REPLAY);
 	assert_int_equal(offset_map_skip(&m, 9), -ERR_REPLAY);
 }
@@ -54,8 +54,8 @@ static void numbers_may_be_inserted(void **st)
 }
 
 /*
- * Random streams: what comes out is distinct, ordered as it went in, without a hole for a number left
- * out, with exactly one for each that never arrived.
+ * Random streams: what comes out is distinct, ordered as it went in, without a hole for a number
+ * left out, with exactly one for each that never arrived.
  */
 static void random_streams_close_only_intended_gaps(void **st)
 {

@@ -74,8 +74,7 @@ static void rtcp_is_told_by_its_second_byte(void **st)
 	(void)st;
 	for (unsigned type = 0; type < 256; type++) {
 		uint8_t b[] = {0x80, (uint8_t)type};
-		assert_int_equal(
-			rtp_is_rtcp(slice_of(b, sizeof b)), type >= 192 && type <= 223);
+		assert_int_equal(rtp_is_rtcp(slice_of(b, sizeof b)), type >= 192 && type <= 223);
 	}
 	assert_false(rtp_is_rtcp(slice_of(full, 1)));
 }

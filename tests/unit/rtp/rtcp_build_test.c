@@ -21,10 +21,15 @@ static struct rtcp_packet only(const struct rtcp_writer *w, enum rtcp_kind kind)
 static void sender_report_comes_back(void **st)
 {
 	(void)st;
-	struct rtcp_sr sr = {.ssrc = 1, .ntp = 0x123456789abcdef0, .rtp_timestamp = 3, .packets = 4,
-		.bytes = 5};
-	struct rtcp_report_block in = {.ssrc = 6, .fraction_lost = 7, .lost = -8, .high_seq = 9,
-		.jitter = 10, .last_sr = 11, .delay_since_sr = 12};
+	struct rtcp_sr sr = {
+		.ssrc = 1, .ntp = 0x123456789abcdef0, .rtp_timestamp = 3, .packets = 4, .bytes = 5};
+	struct rtcp_report_block in = {.ssrc = 6,
+		.fraction_lost = 7,
+		.lost = -8,
+		.high_seq = 9,
+		.jitter = 10,
+		.last_sr = 11,
+		.delay_since_sr = 12};
 	struct rtcp_writer w = rtcp_writer(mem, sizeof mem);
 	rtcp_add_sr(&w, &sr, &in, 1);
 	struct rtcp_packet p = only(&w, RTCP_SR);
@@ -113,10 +118,10 @@ static void nack_is_packed_into_masks(void **st)
 	(void)st;
 	static const uint16_t seqs[] = {65530, 65535, 10, 11, 27};
 	static const uint8_t want[] = {
-		0x81, 205,  0x00, 0x04,             /* two entries */
-		0,    0,    0,    1,    0, 0, 0, 2, /* sender, media */
-		0xff, 0xfa, 0x80, 0x10,             /* 65530: +5, and +16 which is 10 */
-		0x00, 0x0b, 0x80, 0x00,             /* 11: +16 which is 27 */
+		0x81, 205, 0x00, 0x04,  /* two entries */
+		0, 0, 0, 1, 0, 0, 0, 2, /* sender, media */
+		0xff, 0xfa, 0x80, 0x10, /* 65530: +5, and +16 which is 10 */
+		0x00, 0x0b, 0x80, 0x00, /* 11: +16 which is 27 */
 	};
 	struct rtcp_writer w = rtcp_writer(mem, sizeof mem);
 	rtcp_add_nack(&w, 1, 2, seqs, ARRAY_LEN(seqs));
@@ -139,7 +144,8 @@ static void any_ascending_list_of_numbers_comes_back(void **st)
 		size_t n = 1 + (size_t)round % ARRAY_LEN(seqs);
 		for (size_t i = 0; i < n; i++) {
 			random = random * 1664525 + 1013904223;
-			seqs[i] = seq = (uint16_t)(seq + 1 + (random >> 24) % (1 + (unsigned)round % 40));
+			seqs[i] = seq =
+				(uint16_t)(seq + 1 + (random >> 24) % (1 + (unsigned)round % 40));
 		}
 		struct rtcp_writer w = rtcp_writer(mem, sizeof mem);
 		rtcp_add_nack(&w, 1, 2, seqs, n);
@@ -206,11 +212,11 @@ static void what_does_not_fit_is_not_begun(void **st)
 		memset(guarded, 0xee, sizeof guarded);
 		struct rtcp_writer w = rtcp_writer(guarded, cap);
 		struct rtcp_sr sr = {0};
-		rtcp_add_sr(&w, &sr, NULL, 0);                             /* 28 */
+		rtcp_add_sr(&w, &sr, NULL, 0);                              /* 28 */
 		rtcp_add_sdes(&w, 1, slice_str("cname"), slice_str("mid")); /* 24 */
-		rtcp_add_remb(&w, 1, 1000, &(uint32_t){5}, 1);             /* 24 */
-		rtcp_add_nack(&w, 1, 2, &(uint16_t){5}, 1);                /* 16 */
-		rtcp_add_pli(&w, 1, 2);                                    /* 12 */
+		rtcp_add_remb(&w, 1, 1000, &(uint32_t){5}, 1);              /* 24 */
+		rtcp_add_nack(&w, 1, 2, &(uint16_t){5}, 1);                 /* 16 */
+		rtcp_add_pli(&w, 1, 2);                                     /* 12 */
 		assert_int_equal(w.is_full, cap < 104);
 		assert_int_equal(rtcp_written(&w).n, cap < 104 ? 0 : 104);
 		for (size_t i = cap; i < sizeof guarded; i++)

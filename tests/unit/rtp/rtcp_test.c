@@ -4,7 +4,7 @@
 
 /* A compound as a browser sends it: SR with one block, SDES, NACK. */
 static const uint8_t compound[] = {
-	0x81, 200,  0x00, 0x0c, /* SR, one block, 12 words */
+	0x81, 200, 0x00, 0x0c,  /* SR, one block, 12 words */
 	0x11, 0x11, 0x11, 0x11, /* SSRC */
 	0xe0, 0x00, 0x00, 0x01, /* NTP seconds */
 	0x80, 0x00, 0x00, 0x00, /* NTP fraction */
@@ -17,12 +17,12 @@ static const uint8_t compound[] = {
 	0x00, 0x00, 0x00, 0x09, /* jitter */
 	0x00, 0x01, 0x80, 0x00, /* LSR */
 	0x00, 0x00, 0x80, 0x00, /* DLSR: 0.5 s */
-	0x81, 202,  0x00, 0x04, /* SDES, one chunk, 4 words */
+	0x81, 202, 0x00, 0x04,  /* SDES, one chunk, 4 words */
 	0x11, 0x11, 0x11, 0x11, /* SSRC */
-	0x01, 0x03, 'a',  'b',  /* CNAME "abc" */
-	'c',  0x0f, 0x01, '0',  /* MID "0" */
+	0x01, 0x03, 'a', 'b',   /* CNAME "abc" */
+	'c', 0x0f, 0x01, '0',   /* MID "0" */
 	0x00, 0x00, 0x00, 0x00, /* end, padding to a word */
-	0x81, 205,  0x00, 0x03, /* generic NACK */
+	0x81, 205, 0x00, 0x03,  /* generic NACK */
 	0x11, 0x11, 0x11, 0x11, /* sender */
 	0x22, 0x22, 0x22, 0x22, /* media */
 	0xff, 0xff, 0x80, 0x05, /* 65535, then +1, +3, +16 */
@@ -103,12 +103,12 @@ static void headers_with_wrong_version_or_padding_end_the_walk(void **st)
 	(void)st;
 	struct rtcp_packet p;
 	static const uint8_t version[] = {0x41, 201, 0, 1, 0, 0, 0, 1};
-	static const uint8_t none[] = {0xa0, 201, 0, 1, 0, 0, 0, 0};    /* padding of 0 */
-	static const uint8_t more[] = {0xa0, 201, 0, 1, 0, 0, 0, 5};    /* 5 of 4 bytes */
-	static const uint8_t empty[] = {0xa0, 201, 0, 0};               /* no place for it */
-	static const uint8_t fine[] = {0xa0, 203, 0, 1, 0, 0, 0, 4};    /* all of it */
-	const struct slice bad[] = {slice_of(version, 8), slice_of(none, 8), slice_of(more, 8),
-		slice_of(empty, 4)};
+	static const uint8_t none[] = {0xa0, 201, 0, 1, 0, 0, 0, 0}; /* padding of 0 */
+	static const uint8_t more[] = {0xa0, 201, 0, 1, 0, 0, 0, 5}; /* 5 of 4 bytes */
+	static const uint8_t empty[] = {0xa0, 201, 0, 0};            /* no place for it */
+	static const uint8_t fine[] = {0xa0, 203, 0, 1, 0, 0, 0, 4}; /* all of it */
+	const struct slice bad[] = {
+		slice_of(version, 8), slice_of(none, 8), slice_of(more, 8), slice_of(empty, 4)};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct rtcp_iter it = rtcp_iter(bad[i]);
 		assert_false(rtcp_next(&it, &p));
@@ -222,8 +222,8 @@ static void remb_is_mantissa_and_exponent(void **st)
 	static const uint8_t b[] = {
 		0x11, 0x11, 0x11, 0x11, /* sender */
 		0x00, 0x00, 0x00, 0x00, /* media: always 0 */
-		'R',  'E',  'M',  'B',  0x01,
-		0x0b, 0xd0, 0x90,       /* exponent 2, mantissa 0x3d090 = 250000: 1 Mbit/s */
+		'R', 'E', 'M', 'B', 0x01, 0x0b, 0xd0,
+		0x90,                   /* exponent 2, mantissa 0x3d090 = 250000: 1 Mbit/s */
 		0x22, 0x22, 0x22, 0x22, /* SSRC */
 	};
 	struct rtcp_packet p = packet(RTCP_TYPE_PSFB, 15, b, sizeof b);

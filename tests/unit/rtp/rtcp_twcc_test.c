@@ -4,7 +4,7 @@
 
 /* All three kinds of chunk, small and large deltas. */
 static const uint8_t feedback[] = {
-	0x8f, 205,  0x00, 0x08, /* RTPFB 15, 8 words */
+	0x8f, 205, 0x00, 0x08,  /* RTPFB 15, 8 words */
 	0x00, 0x00, 0x00, 0x01, /* sender */
 	0x00, 0x00, 0x00, 0x02, /* media */
 	0xff, 0xfe, 0x00, 0x17, /* base 65534, 23 statuses */
@@ -44,8 +44,8 @@ static void chunks_and_deltas_are_decoded(void **st)
 	static const struct {
 		unsigned index;
 		int64_t at_us;
-	} want[] = {{0, 129000}, {1, 131000}, {2, 131000}, {15, 194750}, {16, 195000},
-		{17, 194000}};
+	} want[] = {
+		{0, 129000}, {1, 131000}, {2, 131000}, {15, 194750}, {16, 195000}, {17, 194000}};
 	struct rtcp_twcc_iter it = rtcp_twcc_iter(&fb);
 	struct rtcp_twcc_status s;
 	size_t hits = 0;

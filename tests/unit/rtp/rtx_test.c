@@ -3,16 +3,19 @@
 #include "rtp/ext.h"
 #include "rtp/rtx.h"
 
+/* clang-format off */
 static const uint8_t media[] = {
 	0x90, 0xe0, 0x12, 0x34, 0x01, 0x02, 0x03, 0x04, /* M=1 PT=96 seq 0x1234 */
 	0xde, 0xad, 0xbe, 0xef,                         /* SSRC */
 	0xbe, 0xde, 0x00, 0x01, 0x10, 0xaa, 0x00, 0x00, /* extension 1 */
 	'f',  'r',  'a',  'm',  'e',                    /* payload */
 };
+/* clang-format on */
 
 static void unwrapped_packet_equals_the_original(void **st)
 {
 	(void)st;
+	/* clang-format off */
 	static const uint8_t rtx[] = {
 		0x90, 0xe1, 0x00, 0x09, 0x01, 0x02, 0x03, 0x04, /* M=1 PT=97 seq 9 */
 		0x77, 0x77, 0x77, 0x77,                         /* SSRC of the RTX stream */
@@ -20,6 +23,7 @@ static void unwrapped_packet_equals_the_original(void **st)
 		0x12, 0x34,                                     /* OSN */
 		'f',  'r',  'a',  'm',  'e',
 	};
+	/* clang-format on */
 	uint8_t b[sizeof rtx];
 	memcpy(b, rtx, sizeof b);
 	struct rtp_packet p;

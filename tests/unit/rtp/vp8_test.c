@@ -69,8 +69,7 @@ static void shorter_forms_are_read(void **st)
 		/* Seven-bit PictureID. */
 		{{0x80, 0x80, 0x7f, 0x01}, 3, {.has_picture_id = true, .picture_id = 127}},
 		/* TID without KEYIDX: the lower bits say nothing. */
-		{{0x80, 0x20, 0xbf, 0x01},
-			3,
+		{{0x80, 0x20, 0xbf, 0x01}, 3,
 			{.has_temporal = true, .temporal_id = 2, .is_layer_sync = true}},
 		/* KEYIDX without TID: the upper bits say nothing. */
 		{{0x80, 0x10, 0xff, 0x01}, 3, {.has_key_idx = true, .key_idx = 31}},
@@ -106,7 +105,7 @@ static void key_frames_are_told_only_by_their_first_packet(void **st)
 	b[6] |= 1; /* P=1: inter frame */
 	assert_int_equal(vp8_desc_parse(&d, slice_of(b, sizeof b)), 0);
 	assert_false(vp8_is_key_frame(&d, slice_of(b, sizeof b)));
-	assert_int_equal(vp8_frame_size(&d, slice_of(b, sizeof b), &w, &h), -ERR_STATE);
+	assert_int_equal(vp8_frame_size(&d, slice_of(b, sizeof b), &w, &h), -ERR_BAD_STATE);
 	memcpy(b, key, sizeof b);
 	b[0] = 0x80; /* S=0: the payload goes on with whatever */
 	assert_int_equal(vp8_desc_parse(&d, slice_of(b, sizeof b)), 0);

@@ -18,7 +18,8 @@ static void every_row_is_complete(void **st)
 		const struct jsep_codec_row *row = &jsep_codecs[i];
 		assert_non_null(row->name);
 		assert_non_null(strstr(row->mime, row->name));
-		assert_memory_equal(row->mime, row->kind == SDP_KIND_AUDIO ? "audio/" : "video/", 6);
+		assert_memory_equal(
+			row->mime, row->kind == SDP_KIND_AUDIO ? "audio/" : "video/", 6);
 		assert_int_not_equal(row->clock_hz, 0);
 		assert_int_not_equal(row->channels, 0);
 		assert_int_equal(row->rtx_pt != 0, row->kind == SDP_KIND_VIDEO);
@@ -31,7 +32,10 @@ static void every_row_is_complete(void **st)
 		}
 		/* Each row finds itself. */
 		struct sdp_codec c = {
-			.name = row->name, .fmtp = row->fmtp, .clock_hz = row->clock_hz, .channels = row->channels,
+			.name = row->name,
+			.fmtp = row->fmtp,
+			.clock_hz = row->clock_hz,
+			.channels = row->channels,
 		};
 		enum jsep_codec codec;
 		assert_true(jsep_codec_match(&c, row->kind, UINT32_MAX, &codec));
@@ -79,13 +83,18 @@ static void parameters_decide(void **st)
 	assert_int_equal(row_of("AV1", "level-idx=5;profile=0;tier=0"), JSEP_AV1);
 	assert_int_equal(row_of("AV1", "profile=1"), -1);
 	assert_int_equal(row_of("H265", "level-id=93"), JSEP_H265);
-	assert_int_equal(row_of("H264", "packetization-mode=1;profile-level-id=42e034"), JSEP_H264_CB_PM1);
+	assert_int_equal(
+		row_of("H264", "packetization-mode=1;profile-level-id=42e034"), JSEP_H264_CB_PM1);
 	assert_int_equal(row_of("H264", "profile-level-id=42E01F"), JSEP_H264_CB_PM0);
-	assert_int_equal(row_of("H264", "packetization-mode=1;profile-level-id=4d801f"), JSEP_H264_CB_PM1);
-	assert_int_equal(row_of("H264", "packetization-mode=1;profile-level-id=42001f"), JSEP_H264_BASE_PM1);
+	assert_int_equal(
+		row_of("H264", "packetization-mode=1;profile-level-id=4d801f"), JSEP_H264_CB_PM1);
+	assert_int_equal(
+		row_of("H264", "packetization-mode=1;profile-level-id=42001f"), JSEP_H264_BASE_PM1);
 	assert_int_equal(row_of("H264", NULL), JSEP_H264_BASE_PM0);
-	assert_int_equal(row_of("H264", "packetization-mode=1;profile-level-id=4d001f"), JSEP_H264_MAIN_PM1);
-	assert_int_equal(row_of("H264", "packetization-mode=1;profile-level-id=64001f"), JSEP_H264_HIGH_PM1);
+	assert_int_equal(
+		row_of("H264", "packetization-mode=1;profile-level-id=4d001f"), JSEP_H264_MAIN_PM1);
+	assert_int_equal(
+		row_of("H264", "packetization-mode=1;profile-level-id=64001f"), JSEP_H264_HIGH_PM1);
 	assert_int_equal(row_of("H264", "packetization-mode=0;profile-level-id=64001f"), -1);
 	assert_int_equal(row_of("H264", "packetization-mode=1;profile-level-id=640c1f"), -1);
 	assert_int_equal(row_of("H264", "packetization-mode=1;profile-level-id=f4001f"), -1);
@@ -101,8 +110,10 @@ static void feedback_depends_on_the_side(void **st)
 {
 	(void)st;
 	uint8_t video = JSEP_FB_NACK | JSEP_FB_PLI | JSEP_FB_FIR;
-	assert_int_equal(jsep_feedback_for(JSEP_ROLE_PUBLISHER, SDP_KIND_VIDEO, true), video | JSEP_FB_TWCC);
-	assert_int_equal(jsep_feedback_for(JSEP_ROLE_SUBSCRIBER, SDP_KIND_VIDEO, false), video | JSEP_FB_REMB);
+	assert_int_equal(
+		jsep_feedback_for(JSEP_ROLE_PUBLISHER, SDP_KIND_VIDEO, true), video | JSEP_FB_TWCC);
+	assert_int_equal(jsep_feedback_for(JSEP_ROLE_SUBSCRIBER, SDP_KIND_VIDEO, false),
+		video | JSEP_FB_REMB);
 	assert_int_equal(jsep_feedback_for(JSEP_ROLE_SINGLE, SDP_KIND_VIDEO, true),
 		video | JSEP_FB_TWCC | JSEP_FB_REMB);
 	assert_int_equal(jsep_feedback_for(JSEP_ROLE_SINGLE, SDP_KIND_AUDIO, false), JSEP_FB_NACK);

@@ -1,17 +1,23 @@
-/* What the other side may say, and what it may not: every case is a small change to one good description. */
+/*
+ * What the other side may say, and what it may not: every case is a small change to one good
+ * description.
+ */
 #include "sdp/jsep.h"
 
 #include "vectors.h"
 
-#define HASH "11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00"
+#define HASH                                                                                       \
+	"11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:"  \
+	"EE:FF:00"
 #define TRANSPORT                                                                                  \
-	"a=ice-ufrag:remo\r\na=ice-pwd:remoteremoteremoteremo\r\na=fingerprint:sha-256 " HASH "\r\n" \
+	"a=ice-ufrag:remo\r\na=ice-pwd:remoteremoteremoteremo\r\na=fingerprint:sha-256 " HASH      \
+	"\r\n"                                                                                     \
 	"a=setup:actpass\r\n"
 #define AUDIO                                                                                      \
-	"m=audio 9 UDP/TLS/RTP/SAVPF 109\r\na=mid:a\r\na=sendonly\r\na=rtcp-mux\r\n"                 \
+	"m=audio 9 UDP/TLS/RTP/SAVPF 109\r\na=mid:a\r\na=sendonly\r\na=rtcp-mux\r\n"               \
 	"a=rtpmap:109 opus/48000/2\r\na=msid:s1 t1\r\n"
 #define VIDEO                                                                                      \
-	"m=video 9 UDP/TLS/RTP/SAVPF 120 121 122\r\na=mid:v\r\na=sendonly\r\na=rtcp-mux\r\n"         \
+	"m=video 9 UDP/TLS/RTP/SAVPF 120 121 122\r\na=mid:v\r\na=sendonly\r\na=rtcp-mux\r\n"       \
 	"a=rtpmap:120 VP8/90000\r\na=rtpmap:121 rtx/90000\r\na=fmtp:121 apt=120\r\n"               \
 	"a=rtpmap:122 H264/90000\r\na=msid:s1 t2\r\n"
 #define DATA "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:d\r\na=sctp-port:5001\r\n"
@@ -22,7 +28,9 @@ static const char good[] = HEAD "a=group:BUNDLE a v d\r\n" TRANSPORT AUDIO VIDEO
 static struct jsep *new_publisher(void)
 {
 	struct jsep_cfg cfg = {
-		.role = JSEP_ROLE_PUBLISHER, .ufrag = "abcd1234", .pwd = "abcdefghijklmnopqrstuvwx",
+		.role = JSEP_ROLE_PUBLISHER,
+		.ufrag = "abcd1234",
+		.pwd = "abcdefghijklmnopqrstuvwx",
 		.fingerprint = "sha-256 AB:CD",
 	};
 	struct jsep *j = jsep_new(&cfg);
@@ -134,17 +142,21 @@ static void refused_second_offers(void **st)
 	static const struct {
 		const char *text, *message;
 	} cases[] = {
-		{HEAD "a=group:BUNDLE a v\r\n" TRANSPORT AUDIO VIDEO, "2 media sections, there were 3"},
-		{HEAD "a=group:BUNDLE a v d\r\n" TRANSPORT VIDEO AUDIO DATA, "section 0 has mid v, it had a before"},
+		{HEAD "a=group:BUNDLE a v\r\n" TRANSPORT AUDIO VIDEO,
+			"2 media sections, there were 3"},
+		{HEAD "a=group:BUNDLE a v d\r\n" TRANSPORT VIDEO AUDIO DATA,
+			"section 0 has mid v, it had a before"},
 		{HEAD "a=group:BUNDLE a v d\r\n" TRANSPORT
-			"m=video 9 UDP/TLS/RTP/SAVPF 120\r\na=mid:a\r\na=rtcp-mux\r\n" VIDEO DATA, "changed its media type"},
+		      "m=video 9 UDP/TLS/RTP/SAVPF 120\r\na=mid:a\r\na=rtcp-mux\r\n" VIDEO DATA,
+			"changed its media type"},
 	};
 	struct jsep *j = new_publisher();
 	take(j, good);
 	struct buf first = answer(j);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct errbuf eb = {""};
-		assert_int_equal(jsep_set_remote_offer(j, slice_str(cases[i].text), &eb), -ERR_MALFORMED);
+		assert_int_equal(
+			jsep_set_remote_offer(j, slice_str(cases[i].text), &eb), -ERR_MALFORMED);
 		if (!strstr(eb.text, cases[i].message))
 			fail_msg("\"%s\" does not say \"%s\"", eb.text, cases[i].message);
 		assert_int_equal(jsep_section_count(j), 3);
@@ -182,8 +194,10 @@ static void sections_without_common_codec_are_rejected(void **st)
 	out = answer(j);
 	buf_free(&out);
 	buf_free(&text);
-	text = changed(HEAD "a=group:BUNDLE n v d\r\n" TRANSPORT "m=video 9 UDP/TLS/RTP/SAVPF 120\r\na=mid:n\r\n"
-			    "a=rtcp-mux\r\na=rtpmap:120 VP8/90000\r\n" VIDEO DATA, "", "");
+	text = changed(HEAD "a=group:BUNDLE n v d\r\n" TRANSPORT
+			    "m=video 9 UDP/TLS/RTP/SAVPF 120\r\na=mid:n\r\n"
+			    "a=rtcp-mux\r\na=rtpmap:120 VP8/90000\r\n" VIDEO DATA,
+		"", "");
 	take(j, buf_cstr(&text));
 	assert_string_equal(jsep_section_at(j, 0)->mid, "n");
 	assert_int_equal(jsep_section_at(j, 0)->kind, SDP_KIND_VIDEO);
@@ -191,32 +205,44 @@ static void sections_without_common_codec_are_rejected(void **st)
 	jsep_free(j);
 }
 
-/* Audio is first in the group but rejected, so the bundle runs on the transport of the video section. */
+/*
+ * Audio is first in the group but rejected, so the bundle runs on the transport of the video
+ * section.
+ */
 static void the_transport_is_of_the_first_accepted_section(void **st)
 {
 	(void)st;
-	static const char text[] = HEAD "a=group:BUNDLE a v d\r\n"
-		"m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:a\r\na=rtcp-mux\r\n"
-		"a=ice-ufrag:wrong\r\na=ice-pwd:wrongwrongwrongwrongwrong\r\na=candidate:1 1 udp 1 10.0.0.1 1 typ host\r\n"
-		VIDEO TRANSPORT "a=candidate:1 1 udp 1 10.0.0.2 2 typ host\r\na=end-of-candidates\r\n"
-		"m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:d\r\na=sctp-port:5000\r\na=bundle-only\r\n";
+	static const char text[] =
+		HEAD "a=group:BUNDLE a v d\r\n"
+		     "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:a\r\na=rtcp-mux\r\n"
+		     "a=ice-ufrag:wrong\r\na=ice-pwd:wrongwrongwrongwrongwrong\r\na=candidate:1 1 "
+		     "udp 1 10.0.0.1 1 typ host\r\n" VIDEO TRANSPORT
+		     "a=candidate:1 1 udp 1 10.0.0.2 2 typ host\r\na=end-of-candidates\r\n"
+		     "m=application 0 UDP/DTLS/SCTP "
+		     "webrtc-datachannel\r\na=mid:d\r\na=sctp-port:5000\r\na=bundle-only\r\n";
 	struct jsep *j = new_publisher();
 	take(j, text);
 	assert_string_equal(jsep_remote(j)->ufrag, "remo");
 	assert_int_equal(jsep_remote(j)->n_candidates, 1);
-	assert_string_equal(jsep_remote(j)->candidates[0], "candidate:1 1 udp 1 10.0.0.2 2 typ host");
+	assert_string_equal(
+		jsep_remote(j)->candidates[0], "candidate:1 1 udp 1 10.0.0.2 2 typ host");
 	assert_true(jsep_remote(j)->end_of_candidates);
 	assert_false(jsep_section_at(j, 2)->is_rejected);
+	/* Where it has none of its own yet, those of the rejected section do not stand in. */
+	struct buf later = changed(text, "a=candidate:1 1 udp 1 10.0.0.2 2 typ host\r\n", "");
+	take(j, buf_cstr(&later));
+	assert_int_equal(jsep_remote(j)->n_candidates, 0);
+	buf_free(&later);
 	jsep_free(j);
 }
 
 static void strange_sections_are_rejected(void **st)
 {
 	(void)st;
-	static const char text[] = HEAD "a=group:BUNDLE d\r\n" TRANSPORT DATA
-		"m=image 9 udptl t38\r\na=mid:i\r\n"
-		"m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:x\r\n"
-		"m=audio 0 UDP/TLS/RTP/SAVPF 109\r\na=mid:y\r\n";
+	static const char text[] =
+		HEAD "a=group:BUNDLE d\r\n" TRANSPORT DATA "m=image 9 udptl t38\r\na=mid:i\r\n"
+		     "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:x\r\n"
+		     "m=audio 0 UDP/TLS/RTP/SAVPF 109\r\na=mid:y\r\n";
 	struct jsep *j = new_publisher();
 	take(j, text);
 	struct buf out = answer(j);
@@ -233,7 +259,8 @@ static void strange_sections_are_rejected(void **st)
 
 	j = new_publisher();
 	struct errbuf eb;
-	assert_int_equal(jsep_set_remote_offer(j, slice_str(HEAD TRANSPORT "m=audio 0 x 0\r\na=mid:a\r\n"), &eb),
+	assert_int_equal(jsep_set_remote_offer(
+				 j, slice_str(HEAD TRANSPORT "m=audio 0 x 0\r\na=mid:a\r\n"), &eb),
 		-ERR_MALFORMED);
 	assert_non_null(strstr(eb.text, "no section is in use"));
 	assert_int_equal(jsep_set_remote_offer(j, slice_str(HEAD TRANSPORT), &eb), -ERR_MALFORMED);
@@ -246,13 +273,15 @@ static void extensions_stay_unambiguous(void **st)
 	static const char mid[] = "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n";
 	static const char rid[] = "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n";
 	static const char other_mid[] = "a=extmap:5 urn:ietf:params:rtp-hdrext:sdes:mid\r\n";
-	static const char one_way[] = "a=extmap:6/recvonly urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n";
+	static const char one_way[] =
+		"a=extmap:6/recvonly urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n";
 	static const char large[] =
-		"a=extmap:16 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n";
+		"a=extmap:16 "
+		"http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n";
 	struct buf b;
 	buf_init(&b, SDP_TEXT_MAX);
-	buf_printf(&b, "%s%s%s%s%s%s%s%s%s", HEAD "a=group:BUNDLE a v\r\n", TRANSPORT, AUDIO, mid, VIDEO, rid, other_mid,
-		one_way, large);
+	buf_printf(&b, "%s%s%s%s%s%s%s%s%s", HEAD "a=group:BUNDLE a v\r\n", TRANSPORT, AUDIO, mid,
+		VIDEO, rid, other_mid, one_way, large);
 	struct jsep *j = new_publisher();
 	take(j, buf_cstr(&b));
 	assert_int_equal(jsep_section_at(j, 0)->ext_id[JSEP_EXT_MID], 4);
@@ -274,8 +303,10 @@ static void streams_named_by_ssrc(void **st)
 	(void)st;
 	struct buf text = changed(good, "a=msid:s1 t2\r\n",
 		"a=ssrc-group:SIM 30 10 20\r\na=ssrc-group:FID 10 11\r\na=ssrc-group:FID 20 21\r\n"
-		"a=ssrc-group:FEC-FR 10 99\r\na=ssrc:10 cname:c\r\na=ssrc:10 msid:s9 t9\r\na=ssrc:11 cname:c\r\n"
-		"a=ssrc:20 cname:c\r\na=ssrc:21 cname:c\r\na=ssrc:99 cname:c\r\na=ssrc:40 cname:c\r\n");
+		"a=ssrc-group:FEC-FR 10 99\r\na=ssrc:10 cname:c\r\na=ssrc:10 msid:s9 "
+		"t9\r\na=ssrc:11 cname:c\r\n"
+		"a=ssrc:20 cname:c\r\na=ssrc:21 cname:c\r\na=ssrc:99 cname:c\r\na=ssrc:40 "
+		"cname:c\r\n");
 	struct jsep *j = new_publisher();
 	take(j, buf_cstr(&text));
 	const struct jsep_section *v = jsep_section_at(j, 1);
@@ -295,7 +326,8 @@ static void simulcast_names(void **st)
 {
 	(void)st;
 	struct buf text = changed(good, "a=msid:s1 t2\r\n",
-		"a=rid:l send\r\na=rid:m send\r\na=rid:h send\r\na=rid:r recv\r\na=rid:12345678901234567 send\r\n"
+		"a=rid:l send\r\na=rid:m send\r\na=rid:h send\r\na=rid:r "
+		"recv\r\na=rid:12345678901234567 send\r\n"
 		"a=simulcast:send l;undeclared,m;12345678901234567;r;~h,l\r\n");
 	struct jsep *j = new_publisher();
 	take(j, buf_cstr(&text));
@@ -325,8 +357,11 @@ static void many_sections(void **st)
 			buf_printf(&b, " %d", i);
 		buf_add_str(&b, "\r\n");
 		for (int i = 0; i < n; i++)
-			buf_printf(&b, "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:%d\r\na=rtcp-mux\r\na=sendonly\r\n"
-				"a=rtpmap:111 opus/48000/2\r\n", i);
+			buf_printf(&b,
+				"m=audio 9 UDP/TLS/RTP/SAVPF "
+				"111\r\na=mid:%d\r\na=rtcp-mux\r\na=sendonly\r\n"
+				"a=rtpmap:111 opus/48000/2\r\n",
+				i);
 		struct jsep *j = new_publisher();
 		int err = jsep_set_remote_offer(j, buf_slice(&b), NULL);
 		assert_int_equal(err, n > SDP_MEDIA_MAX ? -ERR_TOO_LARGE : 0);
@@ -349,10 +384,13 @@ static void long_mids(void **st)
 		memset(mid, 'm', n);
 		struct buf b;
 		buf_init(&b, SDP_TEXT_MAX);
-		buf_printf(&b, HEAD TRANSPORT "a=group:BUNDLE %s\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:%s\r\na=rtcp-mux\r\n",
+		buf_printf(&b,
+			HEAD TRANSPORT "a=group:BUNDLE %s\r\nm=audio 9 UDP/TLS/RTP/SAVPF "
+				       "0\r\na=mid:%s\r\na=rtcp-mux\r\n",
 			mid, mid);
 		struct jsep *j = new_publisher();
-		assert_int_equal(jsep_set_remote_offer(j, buf_slice(&b), NULL), n < JSEP_MID_CAP ? 0 : -ERR_TOO_LARGE);
+		assert_int_equal(jsep_set_remote_offer(j, buf_slice(&b), NULL),
+			n < JSEP_MID_CAP ? 0 : -ERR_TOO_LARGE);
 		buf_free(&b);
 		jsep_free(j);
 	}
@@ -372,12 +410,25 @@ static void odd_codecs(void **st)
 	buf_free(&text);
 	jsep_free(j);
 
-	text = changed(good, "a=msid:s1 t1\r\n", "a=fmtp:109 usedtx=0;;stereo=0 ; useinbandfec=1;\r\n");
+	/* One codec under two payload types: the first one is the preferred one. */
+	text = changed(good, "122 H264/90000", "122 VP8/90000");
+	j = new_publisher();
+	take(j, buf_cstr(&text));
+	assert_int_equal(jsep_section_at(j, 1)->n_codecs, 1);
+	assert_int_equal(jsep_section_at(j, 1)->codecs[0].pt, 120);
+	buf_free(&text);
+	jsep_free(j);
+
+	text = changed(
+		good, "a=msid:s1 t1\r\n", "a=fmtp:109 usedtx=0;;stereo=0 ; useinbandfec=1;\r\n");
 	j = new_publisher();
 	take(j, buf_cstr(&text));
 	jsep_section_recv(j, 0, &(struct jsep_recv){.is_stereo = true});
 	out = answer(j);
-	assert_int_equal(count_of(&out, "a=fmtp:109 useinbandfec=1;usedtx=1;stereo=1;maxaveragebitrate=510000\r\n"), 1);
+	assert_int_equal(
+		count_of(&out,
+			"a=fmtp:109 useinbandfec=1;usedtx=1;stereo=1;maxaveragebitrate=510000\r\n"),
+		1);
 	buf_free(&out);
 	buf_free(&text);
 	jsep_free(j);

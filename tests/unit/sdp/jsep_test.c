@@ -1,18 +1,24 @@
 /*
- * Rounds of offers and answers. The chromium-* descriptions were made by Chromium in this very sequence, and
- * Chromium accepted the ours-* ones.
+ * Rounds of offers and answers. The chromium-* descriptions were made by Chromium in this very
+ * sequence, and Chromium accepted the ours-* ones.
  */
 #include "sdp/jsep.h"
 
 #include "vectors.h"
 
-#define FINGERPRINT "3D:A2:11:00:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD"
+#define FINGERPRINT                                                                                \
+	"3D:A2:11:00:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:"  \
+	"BB:CC:DD"
 
 static struct jsep *new_jsep(enum jsep_role role, uint32_t codecs)
 {
 	struct jsep_cfg cfg = {
-		.role = role, .ufrag = "abcd1234", .pwd = "abcdefghijklmnopqrstuvwx",
-		.fingerprint = "sha-256 " FINGERPRINT, .session_id = 4242424242, .enabled_codecs = codecs,
+		.role = role,
+		.ufrag = "abcd1234",
+		.pwd = "abcdefghijklmnopqrstuvwx",
+		.fingerprint = "sha-256 " FINGERPRINT,
+		.session_id = 4242424242,
+		.enabled_codecs = codecs,
 	};
 	struct jsep *j = jsep_new(&cfg);
 	assert_non_null(j);
@@ -63,10 +69,15 @@ static void take_answer(struct jsep *j, const char *name)
 	buf_free(&text);
 }
 
-static struct jsep_send stream(const char *stream_id, const char *track_id, uint32_t ssrc, uint32_t rtx_ssrc)
+static struct jsep_send stream(
+	const char *stream_id, const char *track_id, uint32_t ssrc, uint32_t rtx_ssrc)
 {
 	return (struct jsep_send){
-		.stream_id = stream_id, .track_id = track_id, .cname = stream_id, .ssrc = ssrc, .rtx_ssrc = rtx_ssrc,
+		.stream_id = stream_id,
+		.track_id = track_id,
+		.cname = stream_id,
+		.ssrc = ssrc,
+		.rtx_ssrc = rtx_ssrc,
 	};
 }
 
@@ -76,6 +87,23 @@ static void expect_vector(struct buf *text, const char *name)
 	assert_string_equal(buf_cstr(text), buf_cstr(&want));
 	buf_free(&want);
 	buf_free(text);
+}
+
+/* Every occurrence of `from`, in memory of the test. */
+static char *replaced(struct buf *text, const char *from, const char *to)
+{
+	struct buf b;
+	buf_init(&b, SDP_TEXT_MAX * 2);
+	const char *at = buf_cstr(text);
+	for (const char *hit; (hit = strstr(at, from)); at = hit + strlen(from)) {
+		buf_add(&b, at, (size_t)(hit - at));
+		buf_add_str(&b, to);
+	}
+	buf_add_str(&b, at);
+	char *copy = test_malloc(b.n + 1);
+	memcpy(copy, buf_cstr(&b), b.n + 1);
+	buf_free(&b);
+	return copy;
 }
 
 /* ---- answers ---- */
@@ -135,7 +163,8 @@ static void simulcast_publication(void **st)
 	assert_int_equal(v->n_codecs, 1);
 	assert_int_equal(v->codecs[0].codec, JSEP_VP8);
 	assert_int_equal(v->codecs[0].rtx_pt, 97);
-	assert_int_equal(v->codecs[0].feedback, JSEP_FB_NACK | JSEP_FB_PLI | JSEP_FB_FIR | JSEP_FB_TWCC);
+	assert_int_equal(
+		v->codecs[0].feedback, JSEP_FB_NACK | JSEP_FB_PLI | JSEP_FB_FIR | JSEP_FB_TWCC);
 	assert_int_equal(v->ext_id[JSEP_EXT_TWCC], 3);
 	assert_int_equal(v->ext_id[JSEP_EXT_RID], 10);
 	assert_int_equal(v->ext_id[JSEP_EXT_REPAIRED_RID], 11);
@@ -160,6 +189,23 @@ static void scalable_codecs_bring_the_dependency_descriptor(void **st)
 	jsep_free(j);
 }
 
+/* High profile comes from publishers, but no subscriber is asked to take it. */
+static void slots_leave_out_what_only_publishers_send(void **st)
+{
+	(void)st;
+	struct jsep *j = new_jsep(JSEP_ROLE_SINGLE, UINT32_MAX);
+	round_with(j, "chromium-single-publish-offer");
+	uint32_t slot = 0, publication = 0;
+	for (uint8_t i = 0; i < jsep_section_at(j, 3)->n_codecs; i++)
+		slot |= JSEP_CODEC_BIT(jsep_section_at(j, 3)->codecs[i].codec);
+	for (uint8_t i = 0; i < jsep_section_at(j, 8)->n_codecs; i++)
+		publication |= JSEP_CODEC_BIT(jsep_section_at(j, 8)->codecs[i].codec);
+	assert_true(publication & JSEP_CODEC_BIT(JSEP_H264_MAIN_PM1));
+	assert_false(slot & JSEP_CODEC_BIT(JSEP_H264_MAIN_PM1));
+	assert_true(slot & JSEP_CODEC_BIT(JSEP_H264_CB_PM1));
+	jsep_free(j);
+}
+
 /* A publisher connection has nothing to send in a section made for receiving. */
 static void publisher_sends_nothing(void **st)
 {
@@ -169,7 +215,7 @@ static void publisher_sends_nothing(void **st)
 	assert_int_equal(count_of(&out, "a=inactive\r\n"), 6);
 	buf_free(&out);
 	struct jsep_send s = stream("PA_a|TR_1", "TR_1", 1, 0);
-	assert_int_equal(jsep_section_send(j, 0, &s), -ERR_STATE);
+	assert_int_equal(jsep_section_send(j, 0, &s), -ERR_BAD_STATE);
 	assert_null(jsep_free_slot(j, SDP_KIND_AUDIO));
 	jsep_free(j);
 }
@@ -195,8 +241,11 @@ static void preferences_shape_the_answer(void **st)
 	struct jsep *j = new_jsep(JSEP_ROLE_PUBLISHER, UINT32_MAX);
 	struct buf text = vector_read("chromium-publish-simulcast-offer");
 	take_offer(j, buf_slice(&text));
-	jsep_section_recv(j, 0, &(struct jsep_recv){.no_dtx = true, .is_stereo = true,
-					.preferred = JSEP_CODEC_BIT(JSEP_OPUS), .only_preferred = true});
+	jsep_section_recv(j, 0,
+		&(struct jsep_recv){.no_dtx = true,
+			.is_stereo = true,
+			.preferred = JSEP_CODEC_BIT(JSEP_OPUS),
+			.only_preferred = true});
 	jsep_section_recv(j, 1, &(struct jsep_recv){.preferred = JSEP_CODEC_BIT(JSEP_VP9_P0)});
 	jsep_section_recv(j, 99, &(struct jsep_recv){0});
 	struct buf out = make(j, true);
@@ -209,7 +258,9 @@ static void preferences_shape_the_answer(void **st)
 	buf_free(&out);
 
 	/* The preference stays; a codec nobody has cannot empty the section. */
-	jsep_section_recv(j, 1, &(struct jsep_recv){.preferred = JSEP_CODEC_BIT(JSEP_H265), .only_preferred = true});
+	jsep_section_recv(j, 1,
+		&(struct jsep_recv){
+			.preferred = JSEP_CODEC_BIT(JSEP_H265), .only_preferred = true});
 	take_offer(j, buf_slice(&text));
 	out = make(j, true);
 	assert_true(jsep_section_at(j, 1)->n_codecs > 1);
@@ -299,8 +350,8 @@ static void what_cannot_be_sent(void **st)
 	s = good, s.codecs = JSEP_CODEC_BIT(JSEP_PCMU);
 	assert_int_equal(jsep_section_send(j, 0, &s), -ERR_UNSUPPORTED);
 	assert_int_equal(jsep_section_send(j, 99, &good), -ERR_NOT_FOUND);
-	assert_int_equal(jsep_section_send(j, 6, &good), -ERR_STATE); /* data channels */
-	assert_int_equal(jsep_section_send(j, 7, &good), -ERR_STATE); /* the client sends there */
+	assert_int_equal(jsep_section_send(j, 6, &good), -ERR_BAD_STATE); /* data channels */
+	assert_int_equal(jsep_section_send(j, 7, &good), -ERR_BAD_STATE); /* the client sends there */
 	s = good, s.is_stereo = true;
 	assert_int_equal(jsep_section_send(j, 0, &s), 0);
 	/* A section's own strings may come back in. */
@@ -349,7 +400,8 @@ static void offers_grow_and_reuse(void **st)
 	assert_int_equal(v->n_codecs, 1);
 	assert_int_equal(v->codecs[0].pt, 96);
 	assert_int_equal(v->codecs[0].rtx_pt, 97);
-	assert_int_equal(v->codecs[0].feedback, JSEP_FB_NACK | JSEP_FB_PLI | JSEP_FB_FIR | JSEP_FB_REMB);
+	assert_int_equal(
+		v->codecs[0].feedback, JSEP_FB_NACK | JSEP_FB_PLI | JSEP_FB_FIR | JSEP_FB_REMB);
 	assert_int_equal(v->ext_id[JSEP_EXT_ABS_SEND_TIME], 5);
 	assert_int_equal(jsep_section_at(j, 0)->remote_sctp_port, 5000);
 
@@ -407,7 +459,10 @@ static void an_answer_may_come_late(void **st)
 	assert_false(jsep_section_at(j, 2)->has_send);
 	assert_int_equal(jsep_section_at(j, 3)->n_codecs, 0);
 
-	/* An answer to an earlier offer is refused by its number of sections, and so is a second one. */
+	/*
+	 * An answer to an earlier offer is refused by its number of sections, and so is a second
+	 * one.
+	 */
 	out = make(j, false);
 	buf_free(&out);
 	struct buf text = vector_read("chromium-dual-two-answer");
@@ -415,7 +470,41 @@ static void an_answer_may_come_late(void **st)
 	buf_free(&text);
 	take_answer(j, "chromium-dual-three-answer");
 	text = vector_read("chromium-dual-three-answer");
-	assert_int_equal(jsep_set_remote_answer(j, buf_slice(&text), NULL), -ERR_STATE);
+	assert_int_equal(jsep_set_remote_answer(j, buf_slice(&text), NULL), -ERR_BAD_STATE);
+	buf_free(&text);
+	jsep_free(j);
+}
+
+/* The client may turn a stream down, but it cannot answer sections that were not offered. */
+static void answers_narrow_the_offer(void **st)
+{
+	(void)st;
+	struct jsep *j = new_jsep(JSEP_ROLE_SUBSCRIBER, 0);
+	(void)add(j, SDP_KIND_AUDIO, "TR_audio", 1010);
+	struct buf out = make(j, false);
+	buf_free(&out);
+	struct buf text = vector_read("chromium-dual-two-answer");
+	assert_int_equal(jsep_set_remote_answer(j, buf_slice(&text), NULL), -ERR_MALFORMED);
+	(void)add(j, SDP_KIND_VIDEO, "TR_video", 1020);
+	out = make(j, false);
+	buf_free(&out);
+	char *answer = replaced(&text, "a=recvonly", "a=inactive");
+	assert_int_equal(jsep_set_remote_answer(j, slice_str(answer), NULL), 0);
+	assert_int_equal(jsep_section_at(j, 2)->direction, SDP_INACTIVE);
+	assert_true(jsep_section_at(j, 2)->has_send);
+	test_free(answer);
+
+	/* Turned down for good: the section is rejected and its stream is gone. */
+	out = make(j, false);
+	buf_free(&out);
+	answer = replaced(&text, "m=video 9", "m=video 0");
+	assert_int_equal(jsep_set_remote_answer(j, slice_str(answer), NULL), 0);
+	assert_true(jsep_section_at(j, 2)->is_rejected);
+	assert_false(jsep_section_at(j, 2)->has_send);
+	out = make(j, false);
+	assert_int_equal(count_of(&out, "m=video 0 UDP/TLS/RTP/SAVPF 96 97\r\n"), 1);
+	buf_free(&out);
+	test_free(answer);
 	buf_free(&text);
 	jsep_free(j);
 }
@@ -438,7 +527,10 @@ static void offered_codecs_can_be_narrowed(void **st)
 	s.codecs = 0;
 	assert_int_equal(jsep_section_send(j, index, &s), 0);
 	out = make(j, false);
-	assert_int_equal(count_of(&out, "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99 100 101 35 36 125 107 108 109 116 117\r\n"), 1);
+	assert_int_equal(count_of(&out,
+				 "m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99 100 101 35 36 125 107 "
+				 "108 109 116 117\r\n"),
+		1);
 	buf_free(&out);
 	assert_int_equal(jsep_add_section(j, SDP_KIND_APPLICATION, &index), -ERR_UNSUPPORTED);
 	jsep_free(j);
@@ -467,16 +559,17 @@ static void sections_are_bounded(void **st)
 static void roles_are_enforced(void **st)
 {
 	(void)st;
-	struct jsep *sub = new_jsep(JSEP_ROLE_SUBSCRIBER, 0), *pub = new_jsep(JSEP_ROLE_PUBLISHER, 0);
+	struct jsep *sub = new_jsep(JSEP_ROLE_SUBSCRIBER, 0),
+		    *pub = new_jsep(JSEP_ROLE_PUBLISHER, 0);
 	struct buf out;
 	buf_init(&out, SDP_TEXT_MAX);
 	uint16_t index;
-	assert_int_equal(jsep_set_remote_offer(sub, slice_str("v=0\r\n"), NULL), -ERR_STATE);
-	assert_int_equal(jsep_set_remote_answer(sub, slice_str("v=0\r\n"), NULL), -ERR_STATE);
-	assert_int_equal(jsep_create_answer(sub, &out), -ERR_STATE);
-	assert_int_equal(jsep_create_answer(pub, &out), -ERR_STATE);
-	assert_int_equal(jsep_create_offer(pub, &out), -ERR_STATE);
-	assert_int_equal(jsep_add_section(pub, SDP_KIND_AUDIO, &index), -ERR_STATE);
+	assert_int_equal(jsep_set_remote_offer(sub, slice_str("v=0\r\n"), NULL), -ERR_BAD_STATE);
+	assert_int_equal(jsep_set_remote_answer(sub, slice_str("v=0\r\n"), NULL), -ERR_BAD_STATE);
+	assert_int_equal(jsep_create_answer(sub, &out), -ERR_BAD_STATE);
+	assert_int_equal(jsep_create_answer(pub, &out), -ERR_BAD_STATE);
+	assert_int_equal(jsep_create_offer(pub, &out), -ERR_BAD_STATE);
+	assert_int_equal(jsep_add_section(pub, SDP_KIND_AUDIO, &index), -ERR_BAD_STATE);
 	assert_null(jsep_remote(pub));
 	buf_free(&out);
 	jsep_free(sub);
@@ -487,7 +580,10 @@ static void roles_are_enforced(void **st)
 static void configuration_is_checked(void **st)
 {
 	(void)st;
-	struct jsep_cfg good = {.ufrag = "abcd", .pwd = "0123456789012345678901", .fingerprint = "sha-256 AA"}, cfg;
+	struct jsep_cfg good = {.ufrag = "abcd",
+				.pwd = "0123456789012345678901",
+				.fingerprint = "sha-256 AA"},
+			cfg;
 	struct jsep *j = jsep_new(&good);
 	assert_non_null(j);
 	assert_int_equal(jsep_set_ice(j, "abc", good.pwd), -ERR_MALFORMED);
@@ -528,23 +624,6 @@ static void remote_transport(void **st)
 	buf_free(&text);
 }
 
-/* Every occurrence of `from`, in memory of the test. */
-static char *replaced(struct buf *text, const char *from, const char *to)
-{
-	struct buf b;
-	buf_init(&b, SDP_TEXT_MAX * 2);
-	const char *at = buf_cstr(text);
-	for (const char *hit; (hit = strstr(at, from)); at = hit + strlen(from)) {
-		buf_add(&b, at, (size_t)(hit - at));
-		buf_add_str(&b, to);
-	}
-	buf_add_str(&b, at);
-	char *copy = test_malloc(b.n + 1);
-	memcpy(copy, buf_cstr(&b), b.n + 1);
-	buf_free(&b);
-	return copy;
-}
-
 static void ice_restart(void **st)
 {
 	(void)st;
@@ -563,7 +642,7 @@ static void ice_restart(void **st)
 	assert_true(jsep_remote(j)->ice_restarted);
 	assert_false(jsep_remote(j)->fingerprint_changed);
 	buf_init(&out, SDP_TEXT_MAX);
-	assert_int_equal(jsep_create_answer(j, &out), -ERR_STATE);
+	assert_int_equal(jsep_create_answer(j, &out), -ERR_BAD_STATE);
 	assert_int_equal(jsep_set_ice(j, "efgh5678", "zyxwvutsrqponmlkjihgfedc"), 0);
 	assert_int_equal(jsep_create_answer(j, &out), 0);
 	assert_int_equal(count_of(&out, "a=ice-ufrag:efgh5678\r\n"), 3);
@@ -589,7 +668,10 @@ static void setup_roles(void **st)
 		take_offer(j, slice_str(offer));
 		assert_int_equal(jsep_remote(j)->is_dtls_server, cases[i].is_server);
 		struct buf out = make(j, true);
-		assert_int_equal(count_of(&out, cases[i].is_server ? "a=setup:passive\r\n" : "a=setup:active\r\n"), 3);
+		assert_int_equal(
+			count_of(&out,
+				cases[i].is_server ? "a=setup:passive\r\n" : "a=setup:active\r\n"),
+			3);
 		buf_free(&out);
 		test_free(offer);
 		jsep_free(j);
@@ -600,8 +682,8 @@ static void setup_roles(void **st)
 		const char *answer;
 		int err;
 		bool is_server;
-	} answers[] = {{"active", 0, true}, {"passive", 0, false}, {"actpass", -ERR_MALFORMED, false},
-		{"holdconn", -ERR_MALFORMED, false}};
+	} answers[] = {{"active", 0, true}, {"passive", 0, false},
+		{"actpass", -ERR_MALFORMED, false}, {"holdconn", -ERR_MALFORMED, false}};
 	text = vector_read("chromium-dual-first-answer");
 	for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
 		struct jsep *j = new_jsep(JSEP_ROLE_SUBSCRIBER, 0);
@@ -610,7 +692,8 @@ static void setup_roles(void **st)
 		char line[64];
 		(void)snprintf(line, sizeof line, "a=setup:%s", answers[i].answer);
 		char *answer = replaced(&text, "a=setup:active", line);
-		assert_int_equal(jsep_set_remote_answer(j, slice_str(answer), NULL), answers[i].err);
+		assert_int_equal(
+			jsep_set_remote_answer(j, slice_str(answer), NULL), answers[i].err);
 		if (!answers[i].err)
 			assert_int_equal(jsep_remote(j)->is_dtls_server, answers[i].is_server);
 		test_free(answer);
@@ -626,6 +709,7 @@ int main(void)
 		cmocka_unit_test(node_sdk_offer_is_answered),
 		cmocka_unit_test(simulcast_publication),
 		cmocka_unit_test(scalable_codecs_bring_the_dependency_descriptor),
+		cmocka_unit_test(slots_leave_out_what_only_publishers_send),
 		cmocka_unit_test(publisher_sends_nothing),
 		cmocka_unit_test(sendrecv_is_answered_recvonly),
 		cmocka_unit_test(preferences_shape_the_answer),
@@ -634,6 +718,7 @@ int main(void)
 		cmocka_unit_test(offers_grow_and_reuse),
 		cmocka_unit_test(a_cleared_section_is_offered_again),
 		cmocka_unit_test(an_answer_may_come_late),
+		cmocka_unit_test(answers_narrow_the_offer),
 		cmocka_unit_test(offered_codecs_can_be_narrowed),
 		cmocka_unit_test(sections_are_bounded),
 		cmocka_unit_test(roles_are_enforced),

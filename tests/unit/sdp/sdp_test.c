@@ -32,7 +32,7 @@ static void refuse(const char *text, int want, const char *message)
 	assert_int_equal(sdp_parse(&s, slice_str(text), NULL), -want);
 }
 
-#define HEAD "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
+#define HEAD  "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 #define VIDEO HEAD "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\n"
 
 /* ---- captured descriptions ---- */
@@ -122,8 +122,12 @@ static void print_parse_print_is_stable(void **st)
 {
 	(void)st;
 	static const char *const names[] = {
-		"chromium-single-join-offer", "chromium-single-publish-offer", "chromium-publish-candidates-offer",
-		"chromium-sendrecv-offer", "chromium-single-stopped-offer", "chromium-dual-two-answer",
+		"chromium-single-join-offer",
+		"chromium-single-publish-offer",
+		"chromium-publish-candidates-offer",
+		"chromium-sendrecv-offer",
+		"chromium-single-stopped-offer",
+		"chromium-dual-two-answer",
 		"rtc-node-join-offer",
 	};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -155,7 +159,8 @@ static void print_keeps_the_lines(void **st)
 	(void)buf_cstr(&out);
 	char *rest = (char *)(void *)text.p;
 	for (char *line; (line = strsep(&rest, "\r\n"));)
-		if (*line && strncmp(line, "a=rtcp:", 7) != 0 && strncmp(line, "a=rtcp-xr:", 10) != 0 &&
+		if (*line && strncmp(line, "a=rtcp:", 7) != 0 &&
+			strncmp(line, "a=rtcp-xr:", 10) != 0 &&
 			strncmp(line, "a=msid-semantic", 15) != 0 && !strstr((char *)out.p, line))
 			fail_msg("lost: %s", line);
 	sdp_free(s);
@@ -168,7 +173,8 @@ static void print_keeps_the_lines(void **st)
 static void line_ends_and_unknown_lines(void **st)
 {
 	(void)st;
-	struct sdp *s = parse("v=0\no=- 1 2 IN IP4 ::1\ns=-\nb=AS:1\nz=?\na=unknown\na=tool:x\nm=audio 9 RTP/AVP 0 8\n"
+	struct sdp *s = parse("v=0\no=- 1 2 IN IP4 "
+			      "::1\ns=-\nb=AS:1\nz=?\na=unknown\na=tool:x\nm=audio 9 RTP/AVP 0 8\n"
 			      "a=ptime:20\na=sendonly");
 	assert_int_equal(s->n_media, 1);
 	assert_int_equal(s->session_version, 2);
@@ -181,7 +187,8 @@ static void line_ends_and_unknown_lines(void **st)
 static void session_level_applies(void **st)
 {
 	(void)st;
-	struct sdp *s = parse(HEAD "a=recvonly\r\na=ice-ufrag:abcd\r\na=setup:active\r\na=fingerprint:sha-256 AA:BB\r\n"
+	struct sdp *s = parse(HEAD "a=recvonly\r\na=ice-ufrag:abcd\r\na=setup:active\r\na="
+				   "fingerprint:sha-256 AA:BB\r\n"
 				   "a=mid:ignored\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
 				   "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=inactive\r\n");
 	assert_int_equal(s->media[0].direction, SDP_RECVONLY);
@@ -196,7 +203,8 @@ static void session_level_applies(void **st)
 static void simulcast_lists(void **st)
 {
 	(void)st;
-	struct sdp *s = parse(VIDEO "a=rid:1 send pt=96;max-width=640\r\na=simulcast:recv x send 1,~2;~3\r\n");
+	struct sdp *s = parse(
+		VIDEO "a=rid:1 send pt=96;max-width=640\r\na=simulcast:recv x send 1,~2;~3\r\n");
 	const struct sdp_media *m = &s->media[0];
 	assert_string_equal(m->rids[0].params, "pt=96;max-width=640");
 	assert_int_equal(m->n_simulcast_send, 3);
@@ -215,8 +223,9 @@ static void simulcast_lists(void **st)
 static void feedback_for_all(void **st)
 {
 	(void)st;
-	struct sdp *s = parse(VIDEO "a=rtcp-fb:* nack\r\na=rtcp-fb:97 ccm fir\r\na=rtcp-fb:50 nack\r\n"
-				    "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n");
+	struct sdp *s =
+		parse(VIDEO "a=rtcp-fb:* nack\r\na=rtcp-fb:97 ccm fir\r\na=rtcp-fb:50 nack\r\n"
+			    "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n");
 	assert_int_equal(s->media[0].codecs[0].n_feedback, 1);
 	assert_string_equal(s->media[0].codecs[0].feedback[0], "nack");
 	assert_int_equal(s->media[0].codecs[1].n_feedback, 2);
@@ -227,8 +236,10 @@ static void feedback_for_all(void **st)
 static void ssrc_groups(void **st)
 {
 	(void)st;
-	struct sdp *s = parse(VIDEO "a=msid:- t1\r\na=ssrc-group:FID 1 2\r\na=ssrc:1 cname:c\r\na=ssrc:1 msid:s t\r\n"
-				    "a=ssrc:2\r\na=extmap:3/sendonly urn:x p q\r\na=bundle-only\r\na=extmap-allow-mixed\r\n");
+	struct sdp *s = parse(VIDEO
+		"a=msid:- t1\r\na=ssrc-group:FID 1 2\r\na=ssrc:1 cname:c\r\na=ssrc:1 msid:s t\r\n"
+		"a=ssrc:2\r\na=extmap:3/sendonly urn:x p "
+		"q\r\na=bundle-only\r\na=extmap-allow-mixed\r\n");
 	const struct sdp_media *m = &s->media[0];
 	assert_null(m->stream);
 	assert_string_equal(m->track, "t1");
@@ -331,7 +342,8 @@ static void limits(void **st)
 	static const struct flood floods[] = {
 		{HEAD, "m=audio 9 x 0\n", "more than 512 media", SDP_MEDIA_MAX},
 		{HEAD, "a=group:BUNDLE 0\n", "groups", SDP_GROUPS_MAX},
-		{VIDEO, "a=candidate:1 1 udp 1 1.2.3.4 5 typ host\n", "candidates", SDP_CANDIDATES_MAX},
+		{VIDEO, "a=candidate:1 1 udp 1 1.2.3.4 5 typ host\n", "candidates",
+			SDP_CANDIDATES_MAX},
 		{VIDEO, "a=extmap:1 urn:x\n", "extmap", SDP_EXTMAPS_MAX},
 		{VIDEO, "a=rid:1 send\n", "rid", SDP_RIDS_MAX},
 		{VIDEO, "a=ssrc-group:FID 1\n", "ssrc-group", SDP_SSRC_GROUPS_MAX},
@@ -358,7 +370,8 @@ static void limits(void **st)
 	refuse(buf_cstr(&b), ERR_TOO_LARGE, "ssrc in one section");
 	buf_free(&b);
 	refuse(VIDEO "a=ssrc-group:SIM 1 2 3 4 5 6 7 8 9\n", ERR_TOO_LARGE, "ssrc in one group");
-	refuse(VIDEO "a=simulcast:send 1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g,h\n", ERR_TOO_LARGE, "streams in a list");
+	refuse(VIDEO "a=simulcast:send 1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g,h\n", ERR_TOO_LARGE,
+		"streams in a list");
 }
 
 static void long_lines_and_texts(void **st)

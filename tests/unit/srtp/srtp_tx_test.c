@@ -228,7 +228,7 @@ static void rtcp_limits(void **st)
 		assert_int_equal(srtp_unprotect_rtcp(e.client, last.p, &last.n), 0);
 		last = rtcp(7, 28);
 		assert_int_equal(srtp_protect_rtcp(e.server, last.p, 28, sizeof last.p, &last.n),
-			-ERR_STATE);
+			-ERR_BAD_STATE);
 		last.p[0] = 0x40;
 		assert_int_equal(srtp_protect_rtcp(e.server, last.p, 28, sizeof last.p, &last.n),
 			-ERR_MALFORMED);

@@ -1,0 +1,230 @@
+#include "app/serve_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app/web_assets.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "net/netif.h"
+#include "sdp/jsep.h"
+
+enum { INTERFACES_MAX = 64, NAMES_MAX = 64 };
+
+/* ------------------------------------------------------------------ ICE servers */
+
+static void add_server(
+	struct serve_ice *ice, char *url, const char *username, const char *credential)
+{
+	Livekit__ICEServer *m = &ice->servers[ice->n];
+	livekit__iceserver__init(m);
+	m->n_urls = 1;
+	m->urls = xcalloc(1, sizeof(char *));
+	m->urls[0] = url;
+	m->username = xstrdup(username);
+	m->credential = xstrdup(credential);
+	ice->ptrs[ice->n] = m;
+	ice->n++;
+}
+
+static void add_turn(struct serve_ice *ice, const struct config_turn_server *t)
+{
+	bool is_tls = strcmp(t->protocol, "tls") == 0;
+	if (t->secret[0]) {
+		LOG_WARN("turn server with a shared secret is not handed to clients by this build; "
+			 "use username and credential",
+			F_STR("host", t->host));
+		return;
+	}
+	char *url = xasprintf("%s:%s:%u?transport=%s", is_tls ? "turns" : "turn", t->host, t->port,
+		strcmp(t->protocol, "udp") == 0 ? "udp" : "tcp");
+	add_server(ice, url, t->username, t->credential);
+}
+
+void serve_ice_init(struct serve_ice *ice, const struct config *cfg)
+{
+	const struct config_list *turn = &cfg->rtc.turn_servers, *stun = &cfg->rtc.stun_servers;
+	*ice = (struct serve_ice){0};
+	ice->servers = xcalloc(turn->n + stun->n, sizeof *ice->servers);
+	ice->ptrs = xcalloc(turn->n + stun->n, sizeof(void *));
+	for (size_t i = 0; i < turn->n; i++)
+		add_turn(ice, &turn->turn[i]);
+	for (size_t i = 0; i < stun->n; i++)
+		add_server(ice, xasprintf("stun:%s", stun->str[i]), "", "");
+}
+
+void serve_ice_free(struct serve_ice *ice)
+{
+	for (size_t i = 0; i < ice->n; i++) {
+		xfree(ice->servers[i].urls[0]);
+		xfree(ice->servers[i].urls);
+		xfree(ice->servers[i].username);
+		xfree(ice->servers[i].credential);
+	}
+	xfree(ice->servers);
+	xfree(ice->ptrs);
+	*ice = (struct serve_ice){0};
+}
+
+/* ------------------------------------------------------------------ keys and rooms */
+
+struct auth_keys *serve_keys(const struct config *cfg)
+{
+	struct auth_keys *keys = auth_keys_new();
+	for (size_t i = 0; i < cfg->keys.n; i++) {
+		struct errbuf eb;
+		const struct config_pair *pair = &cfg->keys.pair[i];
+		if (auth_keys_add(keys, slice_str(pair->key), slice_str(pair->value), &eb) != 0)
+			LOG_WARN("API key not usable", F_STR("key", pair->key), F_STR("why", eb.text));
+	}
+	return keys;
+}
+
+static uint32_t codec_mask(const struct config *cfg)
+{
+	uint32_t mask = 0;
+	const struct config_list *list = &cfg->room.enabled_codecs;
+	for (size_t i = 0; i < list->n; i++)
+		for (int c = 0; c < JSEP_CODEC_N; c++)
+			if (strcasecmp(list->codec[i].mime, jsep_codecs[c].mime) == 0)
+				mask |= JSEP_CODEC_BIT(c);
+	mask &= JSEP_CODECS_DEFAULT;
+	return mask ? mask : JSEP_CODECS_DEFAULT;
+}
+
+void serve_rooms_cfg(const struct config *cfg, const struct serve_ice *ice, struct rooms_cfg *out)
+{
+	char node_id[sizeof out->node_id];
+	snprintf(node_id, sizeof node_id, "%s", out->node_id);
+	if (!node_id[0])
+		rng_id(node_id, "ND_");
+	*out = (struct rooms_cfg){
+		.max_participants = cfg->room.max_participants,
+		.empty_timeout_us = cfg->room.empty_timeout_us,
+		.departure_timeout_us = cfg->room.departure_timeout_us,
+		.enabled_codecs = codec_mask(cfg),
+		.max_metadata_bytes = cfg->limit.max_metadata_bytes,
+		.max_attributes_bytes = cfg->limit.max_attributes_bytes,
+		.max_name_length = cfg->limit.max_participant_name_length,
+		.buffer_packets_video = cfg->rtc.packet_buffer_size_video,
+		.buffer_packets_audio = cfg->rtc.packet_buffer_size_audio,
+		.pli_throttle_us = {(uint32_t)cfg->rtc.pli_throttle_low_us,
+			(uint32_t)cfg->rtc.pli_throttle_mid_us,
+			(uint32_t)cfg->rtc.pli_throttle_high_us},
+		.dynacast_pause_us = cfg->dynacast_pause_delay_us,
+		.data_buffer_bytes = cfg->limit.data_buffer_bytes,
+		.ice_servers = ice->ptrs,
+		.n_ice_servers = ice->n,
+	};
+	memcpy(out->node_id, node_id, sizeof out->node_id);
+	snprintf(out->region, sizeof out->region, "%.63s", cfg->region);
+}
+
+/* ------------------------------------------------------------------ addresses */
+
+/* NULL-terminated, as the filter wants it. */
+static void names_of(const struct config_list *list, char **out)
+{
+	size_t n = MIN(list->n, (size_t)NAMES_MAX);
+	for (size_t i = 0; i < n; i++)
+		out[i] = list->str[i];
+	out[n] = NULL;
+}
+
+/* With node_ip, clients are told that address and no other: it is mapped onto the first local one of its family. */
+static size_t apply_node_ip(const struct config *cfg, struct ice_local *locals, size_t n)
+{
+	const struct addr *node = &cfg->rtc.node_ip;
+	if (!node->sa.sa_family)
+		return n;
+	size_t chosen = n;
+	for (size_t i = 0; i < n; i++) {
+		if (addr_ip_eq(&locals[i].base, node)) {
+			chosen = i;
+			break;
+		}
+		if (chosen == n && locals[i].base.sa.sa_family == node->sa.sa_family &&
+			!addr_is_loopback(&locals[i].base))
+			chosen = i;
+	}
+	if (chosen == n)
+		return 0;
+	locals[0] = locals[chosen];
+	if (!addr_ip_eq(&locals[0].base, node)) {
+		locals[0].advertised[0] = *node;
+		addr_set_port(&locals[0].advertised[0], addr_port(&locals[0].base));
+		locals[0].n_advertised = 1;
+	}
+	return 1;
+}
+
+int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out, size_t *n,
+	struct errbuf *eb)
+{
+	char *includes[NAMES_MAX + 1], *excludes[NAMES_MAX + 1];
+	names_of(&cfg->rtc.interface_includes, includes);
+	names_of(&cfg->rtc.interface_excludes, excludes);
+	struct netif_filter filter = {
+		.if_includes = includes,
+		.if_excludes = excludes,
+		.ip_includes = cfg->rtc.ip_includes.cidr,
+		.n_ip_includes = cfg->rtc.ip_includes.n,
+		.ip_excludes = cfg->rtc.ip_excludes.cidr,
+		.n_ip_excludes = cfg->rtc.ip_excludes.n,
+		.with_loopback =
+			cfg->rtc.enable_loopback_candidate || cfg->development ||
+			(cfg->rtc.node_ip.sa.sa_family && addr_is_loopback(&cfg->rtc.node_ip)),
+	};
+	struct addr all[INTERFACES_MAX];
+	size_t found = MIN(netif_list(&filter, all, INTERFACES_MAX), (size_t)INTERFACES_MAX);
+	if (found > ICE_LOCALS_MAX)
+		LOG_WARN("more addresses than can be used; choose with rtc.interfaces or rtc.ips",
+			F_UINT("found", found), F_UINT("used", ICE_LOCALS_MAX));
+	found = MIN(found, (size_t)ICE_LOCALS_MAX);
+	for (size_t i = 0; i < found; i++) {
+		addr_set_port(&all[i], port);
+		out[i] = (struct ice_local){.base = all[i]};
+	}
+	*n = apply_node_ip(cfg, out, found);
+	if (*n)
+		return 0;
+	return err_set(eb, ERR_CONFIG,
+		"no address to receive media on: rtc.interfaces, rtc.ips and rtc.node_ip leave "
+		"none of this machine's %zu; "
+		"loosen them, or set rtc.enable_loopback_candidate: true to use 127.0.0.1",
+		found);
+}
+
+/* ------------------------------------------------------------------ front */
+
+int serve_front(const struct config *cfg, struct auth_keys *keys, struct bridge *bridge,
+	struct front **out, struct errbuf *eb)
+{
+	const struct config_limit *limit = &cfg->limit;
+	struct signal_join_limits join = {
+		.room_name = limit->max_room_name_length,
+		.identity = limit->max_participant_identity_length,
+		.name = limit->max_participant_name_length,
+		.metadata = limit->max_metadata_bytes,
+		.attributes = limit->max_attributes_bytes,
+	};
+	struct front_cfg front = {
+		.bind = cfg->bind_addresses.addr,
+		.n_bind = cfg->bind_addresses.n,
+		.port = cfg->port,
+		.max_connections = limit->signal_connections,
+		.signal_message_bytes = limit->signal_message_bytes,
+		.signal_out_queue_bytes = limit->signal_out_queue_bytes,
+		.mailbox_messages = limit->mailbox_messages,
+		.dev = cfg->development,
+		.metrics_username = cfg->prometheus_username,
+		.metrics_password = cfg->prometheus_password,
+		.assets = web_assets,
+		.n_assets = web_assets_n,
+		.join_limits = &join,
+		.keys = keys,
+		.auto_create = cfg->room.auto_create,
+	};
+	return front_start(out, &front, &bridge_front_ops, bridge, eb);
+}

@@ -1,7 +1,0 @@
-/* openssl_evp: the EVP headers. OpenSSL has a type ERR_STATE, which is one of our error codes. */
-#pragma once
-#define ERR_STATE openssl_err_state
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
-#undef ERR_STATE
