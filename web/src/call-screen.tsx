@@ -147,7 +147,7 @@ function Controls({ view, actions, canShareScreen }: {
 			/>
 			<SwitchButton
 				label={isCameraOff ? "Turn camera on" : "Turn camera off"}
-				text={isCameraOff ? "Camera on" : "Camera off"}
+				text="Camera"
 				icon={<CameraIcon off={isCameraOff} />}
 				isOff={isCameraOff}
 				shortcut="V"
@@ -209,7 +209,7 @@ function DeviceMenu({ view, onChoose }: { view: CallView; onChoose: CallActions[
 	return (
 		<div className="menu" ref={ref}>
 			<SwitchButton
-				label="Choose camera and microphone"
+				label="Devices: camera and microphone"
 				text="Devices"
 				icon={<DevicesIcon />}
 				isActive={isOpen}

@@ -11,8 +11,11 @@ export interface Grid {
 // A tile's shape may go this far from its stage's, so that faces are neither cut off nor lost in bars.
 const WIDEST = 16 / 9;
 const WIDEST_ALONE = 2.2;
-const NARROWEST = 3 / 4;
+const NARROWEST = 5 / 6;
 const NARROWEST_ALONE = 9 / 16;
+
+// Of a picture, when its edges are cut off to fill a tile.
+const SEEN_AT_LEAST = 0.45;
 
 /** Columns and rows for n tiles on a stage that is wide, or taller than wide. */
 export function gridShape(n: number, isTall: boolean): { columns: number; rows: number } {
@@ -51,4 +54,14 @@ export function gridLayout(n: number, width: number, height: number, gap: number
 		tileWidth: Math.floor(Math.min(cellWidth, cellHeight * widest)),
 		tileHeight: Math.floor(Math.min(cellHeight, cellWidth / narrowest)),
 	};
+}
+
+/**
+ * May a picture fill its tile, with its edges cut off? An upright one in a wide tile, or the other way round, would
+ * lose more than its edges.
+ */
+export function mayFill(picture: { width: number; height: number }, tile: { width: number; height: number }): boolean {
+	const a = picture.width * tile.height;
+	const b = picture.height * tile.width;
+	return a <= 0 || b <= 0 || Math.min(a, b) / Math.max(a, b) >= SEEN_AT_LEAST;
 }

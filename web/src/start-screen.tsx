@@ -120,7 +120,7 @@ function PreviewPane({ preview, name, onToggle }: {
 				/>
 				<SwitchButton
 					label={isOn(camera) ? "Turn camera off" : "Turn camera on"}
-					text={isOn(camera) ? "Camera off" : "Camera on"}
+					text="Camera"
 					icon={<CameraIcon off={!isOn(camera)} />}
 					isOff={!isOn(camera)}
 					shortcut="V"

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import { MicrophoneIcon, ScreenIcon } from "./icons";
+import { mayFill } from "./layout";
 import { avatarColour, initials } from "./people";
 import type { MediaSource, Person } from "./roster";
 
@@ -11,16 +12,16 @@ export function Video({ source, mirrored = false, whole = false }: {
 	whole?: boolean;
 }) {
 	const ref = useRef<HTMLVideoElement>(null);
-	const [isCrosswise, setCrosswise] = useState(false);
+	const [isFilling, setFilling] = useState(true);
 
 	useEffect(() => {
 		const video = ref.current;
 		if (!video) {
 			return undefined;
 		}
-		// An upright picture in a wide tile, or the other way round, would lose more than its edges.
 		const compare = () => {
-			setCrosswise(video.videoWidth > 0 && (video.videoHeight > video.videoWidth) !== (video.clientHeight > video.clientWidth));
+			const picture = { width: video.videoWidth, height: video.videoHeight };
+			setFilling(mayFill(picture, { width: video.clientWidth, height: video.clientHeight }));
 		};
 		const observer = new ResizeObserver(compare);
 		observer.observe(video);
@@ -33,7 +34,7 @@ export function Video({ source, mirrored = false, whole = false }: {
 		};
 	}, [source]);
 
-	const classes = ["video", mirrored && "video--mirrored", (whole || isCrosswise) && "video--whole"];
+	const classes = ["video", mirrored && "video--mirrored", (whole || !isFilling) && "video--whole"];
 	return <video ref={ref} className={classes.filter(Boolean).join(" ")} autoPlay playsInline muted />;
 }
 

@@ -5,8 +5,8 @@ import type { Status } from "./state";
 
 export function TopBar({ status, room }: { status: Status; room: string | undefined }) {
 	return (
-		<header className="top">
-			<span className="brand"><Tern />Sterna</span>
+		<header className={room ? "top top--call" : "top"}>
+			<span className="brand"><Tern /><span className="brand-name">Sterna</span></span>
 			{room && <RoomName room={room} />}
 			<span className={status === "idle" ? "visually-hidden" : `status status--${status}`}>
 				<span data-testid="status">{status}</span>
