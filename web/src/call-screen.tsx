@@ -52,8 +52,10 @@ export function CallScreen({ view, actions, canShareScreen }: {
 					</div>
 				)}
 			</div>
-			<Stage view={view} />
-			<Toast text={view.announcement.text} count={view.announcement.count} />
+			<div className="call-middle">
+				<Stage view={view} />
+				<Toast text={view.announcement.text} count={view.announcement.count} />
+			</div>
 			<Controls view={view} actions={actions} canShareScreen={canShareScreen} />
 			{people.flatMap((p) => p.sounds.map(({ id, source }) => <Sound key={id} source={source} />))}
 		</main>
