@@ -17,7 +17,7 @@ export function EndScreen({ ending, room, isBusy, onRejoin, onStart }: {
 	return (
 		<main className="end">
 			<h1 ref={heading} tabIndex={-1}>{ending.title}</h1>
-			<p data-testid="error">{ending.text}</p>
+			<p data-testid={ending.isWanted ? undefined : "error"}>{ending.text}</p>
 			<div className="end-actions">
 				{ending.canRejoin && (
 					<button

@@ -70,9 +70,16 @@ export interface Ending {
 	text: string;
 	/** Would the same again help? */
 	canRejoin: boolean;
+	/** It is what the user asked for. */
+	isWanted?: boolean;
 }
 
-const LEFT: Ending = { title: "You left the call", text: "Your camera and microphone are off.", canRejoin: true };
+const LEFT: Ending = {
+	title: "You left the call",
+	text: "Your camera and microphone are off.",
+	canRejoin: true,
+	isWanted: true,
+};
 
 export function endingOf(reason: DisconnectReason | undefined): Ending {
 	switch (reason) {

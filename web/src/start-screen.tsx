@@ -104,7 +104,7 @@ function PreviewPane({ preview, name, onToggle }: {
 			<div className="tile preview-tile" data-testid="preview" data-camera={camera.kind}>
 				{camera.kind === "on"
 					? <Video source={camera.track} mirrored />
-					: <Avatar identity={name || "you"} name={name || "You"} />}
+					: <Avatar identity="" name={name} />}
 				{camera.kind !== "on" && <p className="tile-note">{cameraNote(camera)}</p>}
 				{microphone.kind === "on" && <LevelMeter track={microphone.track} />}
 			</div>

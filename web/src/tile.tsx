@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "react";
-import { MicrophoneIcon, ScreenIcon } from "./icons";
+import { MicrophoneIcon, PersonIcon, ScreenIcon } from "./icons";
 import { mayFill } from "./layout";
 import { avatarColour, initials } from "./people";
 import type { MediaSource, Person } from "./roster";
@@ -57,7 +57,7 @@ export function Sound({ source }: { source: MediaSource }) {
 export function Avatar({ identity, name }: { identity: string; name: string }) {
 	return (
 		<div className={`avatar avatar--${avatarColour(identity || name)}`} aria-hidden="true">
-			<span className="avatar-letters">{initials(name)}</span>
+			<span className="avatar-letters">{name ? initials(name) : <PersonIcon />}</span>
 		</div>
 	);
 }

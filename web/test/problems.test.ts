@@ -45,7 +45,11 @@ test("every reason for a disconnection has words, and none shows a number", () =
 test("those who were put out are not invited to come back at once", () => {
 	expect(endingOf(DisconnectReason.PARTICIPANT_REMOVED).canRejoin).toBe(false);
 	expect(endingOf(DisconnectReason.SERVER_SHUTDOWN).canRejoin).toBe(true);
-	expect(endingOf(DisconnectReason.CLIENT_INITIATED).title).toBe("You left the call");
+});
+
+test("leaving is no failure", () => {
+	expect(endingOf(DisconnectReason.CLIENT_INITIATED)).toMatchObject({ title: "You left the call", isWanted: true });
+	expect(endingOf(DisconnectReason.SERVER_SHUTDOWN).isWanted).toBeUndefined();
 });
 
 test("a refused token is told apart from a server that is not there", () => {
