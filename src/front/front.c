@@ -148,7 +148,7 @@ static void fill_protocols(struct front *f)
 static int make_context(struct front *f, struct errbuf *eb)
 {
 	static const struct lws_extension extensions[] = {
-		{"permessage-deflate", lws_extension_callback_pm_deflate,
+		{"permessage-deflate", deflate_on_event,
 			"permessage-deflate; client_no_context_takeover; client_max_window_bits"},
 		{NULL, NULL, NULL},
 	};
