@@ -3,10 +3,11 @@
 #include "base/mem.h"
 
 /*
- * libwebsockets hands permessage-deflate a pointer into the receive buffer that all connections of the thread share. When
- * the inflated bytes fill the output buffer it returns to its loop, another connection's bytes are read over the rest,
- * and the first one goes on inflating those: garbage at best, somebody else's message at worst. So the extension gets its
- * input from memory of the connection's own (docs/decisions/003-permessage-deflate-input.md).
+ * libwebsockets hands permessage-deflate a pointer into the receive buffer that all connections of
+ * the thread share. When the inflated bytes fill the output buffer it returns to its loop, another
+ * connection's bytes are read over the rest, and the first one goes on inflating those: garbage at
+ * best, somebody else's message at worst. So the extension gets its input from memory of the
+ * connection's own (docs/decisions/003-permessage-deflate-input.md).
  */
 #if LWS_LIBRARY_VERSION_NUMBER < 4001000 || LWS_LIBRARY_VERSION_NUMBER >= 4004000
 #error "check that libwebsockets still passes these two to PAYLOAD_RX"
