@@ -66,6 +66,7 @@ export async function startServer({ config = {}, args = [] } = {}) {
     pid: child.pid,
     child,
     log: () => log,
+    exited,
     async token(room, identity, grants = {}, options = {}) {
       const t = new AccessToken(KEY, SECRET, { identity, name: identity, ttl: '1h', ...options });
       t.addGrant({ room, roomJoin: true, canUpdateOwnMetadata: true, ...grants });
@@ -80,10 +81,12 @@ export async function startServer({ config = {}, args = [] } = {}) {
       }
       return out;
     },
+    // The first signal waits for all to leave, the next one does not; two at once could count as one.
     async stop() {
-      child.kill('SIGTERM');
+      const again = setInterval(() => child.kill('SIGTERM'), 50);
       child.kill('SIGTERM');
       const [code, signal] = await exited;
+      clearInterval(again);
       if (code !== 0) throw new Error(`server ended with ${code ?? signal}:\n${log.slice(-4000)}`);
     },
   };
