@@ -200,6 +200,9 @@ static void on_timer(void *arg, uint64_t now_us)
 	ice_timeout(s->ice, now_us);
 	if (s->dtls)
 		dtls_timeout(s->dtls, now_us);
+	/* A wake-up that found the mailbox full is made up for here. */
+	if (s->sctp)
+		sctp_deliver(s->sctp);
 	after_ice(s);
 }
 
