@@ -192,10 +192,9 @@ int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out,
 	if (*n)
 		return 0;
 	return err_set(eb, ERR_CONFIG,
-		"no address to receive media on: rtc.interfaces, rtc.ips and rtc.node_ip leave "
-		"none of this machine's %zu; "
-		"loosen them, or set rtc.enable_loopback_candidate: true to use 127.0.0.1",
-		found);
+		"no address to receive media on: rtc.interfaces, rtc.ips and rtc.node_ip leave none "
+		"of this machine's; loosen them, or set rtc.enable_loopback_candidate: true to use "
+		"127.0.0.1");
 }
 
 /* ------------------------------------------------------------------ front */

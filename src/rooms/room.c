@@ -137,7 +137,6 @@ static void broadcast(struct participant *p, bool to_self, int32_t protocol_max)
 			if (!wants || !viewer->conn || viewer->protocol > protocol_max)
 				continue;
 			room->rooms->ops->send(room->rooms->arg, viewer->conn, buf_slice(&b));
-			metric_inc(M_SIGNAL_OUT);
 		}
 	}
 	buf_free(&b);

@@ -124,7 +124,6 @@ static void on_open(void *arg, uint64_t conn, struct signal_join_params *params)
 	struct bridge_target *target = &b->targets[registry_announce(b->registry, params->room)];
 	struct open_msg *m = XNEW(struct open_msg);
 	*m = (struct open_msg){{&open_kind}, target->rooms, conn, params};
-	metric_inc(M_SIGNAL_CONNECTIONS);
 	struct bridge_conn *c = XNEW(struct bridge_conn);
 	c->target = target;
 	map_put(&b->conns, key(&conn), c);
@@ -147,7 +146,6 @@ static void on_request(void *arg, uint64_t conn, Livekit__SignalRequest *req)
 	}
 	struct request_msg *m = XNEW(struct request_msg);
 	*m = (struct request_msg){{&request_kind}, c->target->rooms, conn, req};
-	metric_inc(M_SIGNAL_IN);
 	if (mbox_post(&c->target->worker->mbox, &m->msg) == 0)
 		return;
 	/* No request may be lost in the middle of a conversation: the client starts anew. */
@@ -168,7 +166,6 @@ static void on_closed(void *arg, uint64_t conn)
 		return;
 	struct bridge_target *target = c->target;
 	xfree(c);
-	metric_sub(M_SIGNAL_CONNECTIONS, 1);
 	struct closed_msg *m = XNEW(struct closed_msg);
 	*m = (struct closed_msg){{&closed_kind}, target->rooms, conn};
 	while (mbox_post(&target->worker->mbox, &m->msg) != 0) {
