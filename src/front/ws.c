@@ -274,6 +274,7 @@ void ws_on_closed(struct client *c)
 	while (!list_empty(&ws->tx))
 		message_free(ws, list_first(&ws->tx, struct ws_message, node));
 	buf_free(&ws->rx);
+	deflate_free(ws);
 	uint64_t conn = ws->conn;
 	slot_release(f, ws);
 	xfree(ws);

@@ -317,6 +317,8 @@ void peer_answer_offer(struct peer *peer, const Livekit__SessionDescription *off
 		give_up(peer, "answer failed", "too large");
 		return;
 	}
+	LOG_DEBUG("offer answered", F_STR("identity", p->grants->identity), F_UINT("id", offer->id),
+		F_UINT("sections", jsep_section_count(peer->jsep)));
 	send_description(peer, "answer", &sdp, offer->id);
 	buf_free(&sdp);
 	publish_sync(p, peer);
@@ -383,6 +385,8 @@ static void require_sections(struct peer *peer)
 	Livekit__MediaSectionsRequirement need = LIVEKIT__MEDIA_SECTIONS_REQUIREMENT__INIT;
 	PB_SET(&need, num_audios, waiting[0] > peer->asked[0] ? waiting[0] - peer->asked[0] : 0);
 	PB_SET(&need, num_videos, waiting[1] > peer->asked[1] ? waiting[1] - peer->asked[1] : 0);
+	LOG_DEBUG("sections required", F_STR("identity", peer->participant->grants->identity),
+		F_UINT("audio", need.num_audios), F_UINT("video", need.num_videos));
 	peer->asked[0] += need.num_audios;
 	peer->asked[1] += need.num_videos;
 	Livekit__SignalResponse res = LIVEKIT__SIGNAL_RESPONSE__INIT;

@@ -136,7 +136,6 @@ void room_broadcast(struct participant *p, bool to_self)
 			if (!wants || !viewer->conn)
 				continue;
 			room->rooms->ops->send(room->rooms->arg, viewer->conn, buf_slice(&b));
-			metric_inc(M_SIGNAL_OUT);
 		}
 	}
 	buf_free(&b);

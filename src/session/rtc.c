@@ -13,6 +13,7 @@ enum {
 	SOCKET_BUFFER = 4 << 20,
 	TX_ARENA = 512 * 1024,   /* stays in the second-level cache */
 	RX_BATCHES_PER_TURN = 16, /* then timers and messages get their turn */
+	TX_QUEUE_MIN = 64,
 };
 
 size_t session_tuple_key(unsigned local, const struct addr *from, uint8_t out[TUPLE_KEY_CAP])
@@ -136,13 +137,13 @@ int rtc_new(struct rtc **out, struct worker *w, const struct rtc_cfg *cfg, struc
 	map_init(&rtc->by_id);
 	rtc->rx = udp_rx_new();
 	rtc->tx = udp_tx_new(TX_ARENA);
-	rtc->queue_cap = cfg->tx_queue_packets;
+	rtc->queue_cap = MAX(cfg->tx_queue_packets, (unsigned)TX_QUEUE_MIN);
 	rtc->queue = xcalloc(rtc->queue_cap, sizeof *rtc->queue);
 
 	int err = dtls_ctx_new(&rtc->dtls, cfg->identity, cfg->srtp_profiles, cfg->n_srtp_profiles);
 	if (err)
 		err = err_set(eb, ERR_CRYPTO, "cannot set up DTLS: OpenSSL refused the certificate or the profiles");
-	for (unsigned i = 0; !err && i < cfg->n_locals; i++)
+	for (unsigned i = 0; !err && i < MIN(cfg->n_locals, (size_t)ICE_LOCALS_MAX); i++)
 		err = open_local(rtc, i, eb);
 	rtc->cfg.locals = rtc->ice_locals;
 	if (err) {

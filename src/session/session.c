@@ -56,15 +56,6 @@ static void rearm(struct session *s)
 	wheel_set(&s->rtc->worker->wheel, &s->timer, next);
 }
 
-static void on_timer(void *arg, uint64_t now_us)
-{
-	struct session *s = arg;
-	ice_timeout(s->ice, now_us);
-	if (!s->is_closed && s->dtls)
-		dtls_timeout(s->dtls, now_us);
-	rearm(s);
-}
-
 static uint64_t now_of(const struct session *s)
 {
 	return s->rtc->worker->now_us;
@@ -100,6 +91,21 @@ static bool uses(const struct session *s, unsigned local, const struct addr *rem
 	       selected_local == local && addr_eq(selected, remote);
 }
 
+/* The oldest place, but not that of the path in use: others come and go, media must not lose its way. */
+static struct session_tuple *tuple_slot(struct session *s)
+{
+	unsigned local;
+	const struct addr *selected;
+	struct session_tuple *slot = &s->tuples[s->next_tuple++ % SESSION_TUPLES_MAX];
+	uint8_t key[TUPLE_KEY_CAP];
+	if (!ice_selected(s->ice, &local, &selected))
+		return slot;
+	size_t n = session_tuple_key(local, selected, key);
+	if (!slice_eq(slice_of(slot->key, slot->len), slice_of(key, n)))
+		return slot;
+	return &s->tuples[s->next_tuple++ % SESSION_TUPLES_MAX];
+}
+
 /*
  * An authenticated message came from this address: packets from there are this session's. An address on which
  * another session has its media is left to that one: a forged source must not take over a running call.
@@ -112,7 +118,7 @@ static void tuple_learn(struct session *s, unsigned local, const struct addr *fr
 	struct session *holder = map_get(&rtc->by_tuple, slice_of(key, n));
 	if (holder == s || (holder && uses(holder, local, from)))
 		return;
-	key_set(&rtc->by_tuple, &s->tuples[s->next_tuple++ % SESSION_TUPLES_MAX], s, key, n);
+	key_set(&rtc->by_tuple, tuple_slot(s), s, key, n);
 	rtc->locals[local].last_session = NULL;
 }
 
@@ -188,6 +194,15 @@ static void after_ice(struct session *s)
 	rearm(s);
 }
 
+static void on_timer(void *arg, uint64_t now_us)
+{
+	struct session *s = arg;
+	ice_timeout(s->ice, now_us);
+	if (s->dtls)
+		dtls_timeout(s->dtls, now_us);
+	after_ice(s);
+}
+
 void session_rx_stun(
 	struct session *s, unsigned local, const struct addr *from, const struct stun_msg *m)
 {
@@ -216,7 +231,9 @@ static struct ice *ice_make(struct session *s, bool is_controlling)
 
 static void draw_credentials(struct session *s)
 {
-	rng_ice_chars(s->ufrag, SESSION_UFRAG_LEN);
+	do
+		rng_ice_chars(s->ufrag, SESSION_UFRAG_LEN);
+	while (map_get(&s->rtc->by_ufrag, slice_str(s->ufrag)));
 	rng_ice_chars(s->pwd, SESSION_PWD_LEN);
 	map_put(&s->rtc->by_ufrag, slice_str(s->ufrag), s);
 }
@@ -580,6 +597,7 @@ void session_close(struct session *s)
 	/* Last words, while there is a path to say them on: the SCTP ABORT and the DTLS alert. */
 	sctp_free(s->sctp);
 	s->sctp = NULL;
+	s->sctp_is_up = false;
 	if (s->dtls && !s->dtls_failed)
 		dtls_close(s->dtls);
 	s->is_closed = true;
@@ -625,10 +643,14 @@ int session_set_remote(struct session *s, const struct session_remote *remote)
 		char hex[3 * 64];
 		dtls_make(s, remote->is_dtls_server);
 		size_t n = hex_with_colons(remote->fingerprint, hex, sizeof hex);
-		err = dtls_set_remote_fingerprint(
-			s->dtls, remote->fingerprint_alg, slice_of(hex, n));
-		if (err)
+		err = s->dtls ? dtls_set_remote_fingerprint(
+					s->dtls, remote->fingerprint_alg, slice_of(hex, n)) :
+				-ERR_CRYPTO;
+		if (err) {
+			dtls_free(s->dtls);
+			s->dtls = NULL;
 			return err;
+		}
 	}
 	sctp_begin(s);
 	wait_for_ice(s);

@@ -17,9 +17,14 @@ enum {
 	KEY_FRAME_RETRY_MIN_US = 200 * 1000,
 	KEY_FRAME_RETRY_MAX_US = 1000 * 1000,
 	NO_TEMPORAL_LIMIT = 7,
+	CATCH_UP_MAX = 128, /* packets: fewer than a pktbuf holds for certain */
 };
 
 /* ------------------------------------------------------------------ headers */
+
+/* The whole of an empty packet's padding: one byte, telling its own length. */
+static const uint8_t padding_byte = 1;
+static const struct slice one_byte_of_padding = {&padding_byte, 1};
 
 /* What the subscriber sees of the extensions. `mem` holds values that are made here. */
 static size_t fill_exts(const struct downtrack *d, struct slice capture_time,
@@ -68,20 +73,29 @@ static uint64_t source_ntp(const struct uplayer *l, uint32_t ts, uint32_t clock_
 
 /*
  * The timestamp that a packet of another layer should leave with. Layers have clocks of their own;
- * sender reports relate them (RFC 3550 §6.4.1). Without reports the time since the last packet has
- * to do.
+ * sender reports relate them (RFC 3550 §6.4.1). Without reports, or when they are more than a second off, the time
+ * since the last packet has to do.
  */
 static uint32_t expected_ts(const struct downtrack *d, const struct fwd_packet *pkt)
 {
 	uint32_t rate = d->up->codec->clock_rate;
-	const struct uplayer *from = d->current >= 0 ? &d->up->layers[d->current] : NULL;
-	if (from && from->has_sr && pkt->layer->has_sr) {
-		uint64_t ntp = source_ntp(pkt->layer, pkt->rtp->timestamp, rate);
-		int64_t ticks = ((int64_t)(ntp - from->sr_ntp) >> 16) * (int64_t)rate >> 16;
-		return from->sr_rtp + (uint32_t)ticks - d->rtp.ts_offset;
-	}
 	uint64_t passed_us = pkt->now_us - d->last_sent_us;
-	return d->rtp.ts_high + (uint32_t)(passed_us * rate / US_PER_S);
+	uint32_t by_time = d->rtp.ts_high + (uint32_t)(passed_us * rate / US_PER_S);
+	const struct uplayer *from = d->current >= 0 ? &d->up->layers[d->current] : NULL;
+	if (!from || !from->has_sr || !pkt->layer->has_sr)
+		return by_time;
+	uint64_t apart = source_ntp(pkt->layer, pkt->rtp->timestamp, rate) - from->sr_ntp;
+	int64_t ticks = ((int64_t)apart >> 32) * rate + (int64_t)((apart & UINT32_MAX) * rate >> 32);
+	uint32_t by_reports = from->sr_rtp + (uint32_t)ticks - d->rtp.ts_offset;
+	int32_t off = ts_diff(by_reports, by_time);
+	return off > (int32_t)rate || off < -(int32_t)rate ? by_time : by_reports;
+}
+
+/* How many packets of this layer, newer than this one, have come already: reordered, or it was lost and repeated. */
+static unsigned missed_behind(const struct fwd_packet *pkt)
+{
+	int behind = -seq_diff(pkt->rtp->seq, (uint16_t)pkt->layer->stats.unwrap.high);
+	return behind > 0 ? (unsigned)behind : 0;
 }
 
 /* Layers change at key frames only; while nothing is sent yet, a lower layer than the target is better than waiting. */
@@ -90,7 +104,9 @@ static bool may_switch(const struct downtrack *d, const struct fwd_packet *pkt)
 	int layer = pkt->layer->index;
 	if (!pkt->frame.is_key_frame || pkt->is_padding)
 		return false;
-	return layer == d->target || (layer > d->current && layer < d->target);
+	if (layer != d->target && !(layer > d->current && layer < d->target))
+		return false;
+	return missed_behind(pkt) <= CATCH_UP_MAX;
 }
 
 static void switch_layer(struct downtrack *d, const struct fwd_packet *pkt)
@@ -98,15 +114,48 @@ static void switch_layer(struct downtrack *d, const struct fwd_packet *pkt)
 	rtp_munger_switch(&d->rtp, pkt->rtp->seq, pkt->rtp->timestamp, expected_ts(d, pkt));
 	if (pkt->has_vp8)
 		vp8_munger_switch(&d->vp8, &pkt->vp8);
+	/* After a pause of unknown length the source's numbers may have come round. */
+	if (d->current == LAYER_NONE)
+		sent_log_clear(d->log);
 	d->current = (int8_t)pkt->layer->index;
 	d->is_waiting = d->current != d->target;
 }
 
-/* Left out on purpose: the numbers close over it. A late one leaves a gap that the subscriber's NACK cannot fill. */
-static void leave_out(struct downtrack *d, const struct fwd_packet *pkt, enum drop_reason why)
+static void remember(struct downtrack *d, const struct fwd_packet *pkt, const struct rtp_munged *m,
+	struct vp8_numbers numbers)
 {
-	(void)!rtp_munger_skip(&d->rtp, pkt->rtp->seq);
-	metric_drop(why);
+	struct rtp_sent sent = {
+		.timestamp = m->timestamp,
+		.seq = m->seq,
+		.source_seq = pkt->rtp->seq,
+		.vp8 = numbers,
+		.source = pkt->layer->index,
+	};
+	sent_log_put(d->log, &sent);
+	d->packets++;
+	metric_inc(M_RTP_OUT);
+}
+
+/*
+ * Left out on purpose: the numbers close over it. For a late one a number was kept free, and the subscriber asks for
+ * it: an empty packet takes the place (RFC 3550 §5.1, padding).
+ */
+static void leave_out(struct downtrack *d, const struct fwd_packet *pkt)
+{
+	struct rtp_munged m;
+	if (rtp_munger_skip(&d->rtp, pkt->rtp->seq) != -ERR_BAD_STATE ||
+		rtp_munger_take(&d->rtp, pkt->rtp->seq, pkt->rtp->timestamp, &m) != 0)
+		return;
+	struct rtp_header h = {
+		.timestamp = m.timestamp,
+		.ssrc = d->ssrc,
+		.seq = m.seq,
+		.payload_type = d->payload_type,
+		.has_padding = true,
+	};
+	struct slice none = {NULL, 0};
+	if (write_out(d, d->stream, &h, none, none, none, one_byte_of_padding, pkt->now_us))
+		remember(d, pkt, &m, (struct vp8_numbers){0});
 }
 
 /* The rewritten VP8 descriptor, or false if this picture is left out. */
@@ -128,7 +177,8 @@ static void send(struct downtrack *d, const struct fwd_packet *pkt)
 		bool is_newest =
 			seq_unwrap_peek(&d->rtp.unwrap, pkt->rtp->seq) >= d->rtp.unwrap.high;
 		if (!munge_vp8(d, pkt, is_newest, &numbers)) {
-			leave_out(d, pkt, DROP_DOWN_TEMPORAL);
+			leave_out(d, pkt);
+			metric_drop(DROP_DOWN_TEMPORAL);
 			return;
 		}
 		prefix_len = vp8_desc_write(prefix, &pkt->vp8, numbers);
@@ -150,20 +200,37 @@ static void send(struct downtrack *d, const struct fwd_packet *pkt)
 	if (!write_out(d, d->stream, &h, pkt->capture_time, pkt->orientation,
 		    slice_of(prefix, prefix_len), payload, pkt->now_us))
 		return;
-	struct rtp_sent sent = {
-		.timestamp = m.timestamp,
-		.seq = m.seq,
-		.source_seq = pkt->rtp->seq,
-		.vp8 = numbers,
-		.source = pkt->layer->index,
-	};
-	sent_log_put(d->log, &sent);
+	remember(d, pkt, &m, numbers);
 	if (pkt->frame.is_key_frame)
 		d->is_repair_held = false;
 	d->last_sent_us = pkt->now_us;
-	d->packets++;
 	d->bytes += prefix_len + payload.n;
-	metric_inc(M_RTP_OUT);
+}
+
+static void send_or_leave_out(struct downtrack *d, const struct fwd_packet *pkt)
+{
+	if (pkt->is_padding)
+		leave_out(d, pkt);
+	else
+		send(d, pkt);
+}
+
+/* A layer was entered at a key frame whose first packet came late: what came before it follows it now. */
+static void catch_up(struct downtrack *d, const struct fwd_packet *first)
+{
+	struct uplayer *l = first->layer;
+	unsigned n = missed_behind(first);
+	for (unsigned i = 1; i <= n; i++) {
+		struct slice raw = pktbuf_get(l->buf, (uint16_t)(first->rtp->seq + i));
+		struct rtp_packet rtp;
+		struct fwd_packet pkt;
+		if (!raw.n || rtp_parse(&rtp, raw) != 0)
+			continue;
+		receiver_describe(d->up->receiver, l, &rtp, first->now_us, &pkt);
+		send_or_leave_out(d, &pkt);
+	}
+	if (n)
+		session_flush_all(d->session); /* payloads point into the publisher's buffer */
 }
 
 void downtrack_push(struct downtrack *d, const struct fwd_packet *pkt)
@@ -183,11 +250,11 @@ void downtrack_push(struct downtrack *d, const struct fwd_packet *pkt)
 			return;
 		}
 		switch_layer(d, pkt);
-	}
-	if (pkt->is_padding)
-		(void)!rtp_munger_skip(&d->rtp, pkt->rtp->seq);
-	else
 		send(d, pkt);
+		catch_up(d, pkt);
+		return;
+	}
+	send_or_leave_out(d, pkt);
 }
 
 /* ------------------------------------------------------------------ repeating */
@@ -204,7 +271,10 @@ static void repeat_packet(struct downtrack *d, const struct rtp_sent *sent,
 		wr16(prefix, sent->seq);
 		prefix_len = RTX_OSN_LEN;
 	}
-	if (is_vp8) {
+	bool is_empty = rtp_is_padding_only(rtp);
+	if (is_empty) {
+		payload = one_byte_of_padding;
+	} else if (is_vp8) {
 		if (vp8_desc_parse(&desc, payload) != 0)
 			return;
 		prefix_len += vp8_desc_write(prefix + prefix_len, &desc, sent->vp8);
@@ -215,11 +285,12 @@ static void repeat_packet(struct downtrack *d, const struct rtp_sent *sent,
 		.ssrc = d->rtx_stream ? d->rtx_ssrc : d->ssrc,
 		.seq = d->rtx_stream ? d->rtx_seq++ : sent->seq,
 		.payload_type = d->rtx_stream ? d->rtx_payload_type : d->payload_type,
-		.marker = rtp->marker,
+		.marker = rtp->marker && !is_empty,
+		.has_padding = is_empty,
 	};
-	const struct rtp_ext_ids *ids = receiver_ext_ids(d->up->receiver);
-	struct slice capture_time = rtp_ext_find(rtp, ids->id[RTP_EXT_ABS_CAPTURE_TIME]);
-	struct slice orientation = rtp_ext_find(rtp, ids->id[RTP_EXT_VIDEO_ORIENTATION]);
+	struct slice capture_time = {NULL, 0}, orientation = {NULL, 0};
+	if (!is_empty)
+		receiver_exts(d->up->receiver, rtp, &capture_time, &orientation);
 	struct srtp_stream *stream = d->rtx_stream ? d->rtx_stream : d->stream;
 	if (write_out(d, stream, &h, capture_time, orientation, slice_of(prefix, prefix_len),
 		    payload, now_us))
@@ -271,6 +342,15 @@ void downtrack_retarget(struct downtrack *d, uint64_t now_us)
 	}
 }
 
+void downtrack_source_restarted(struct downtrack *d, int layer, uint64_t now_us)
+{
+	sent_log_clear(d->log);
+	if (d->current != layer)
+		return;
+	d->current = LAYER_NONE;
+	downtrack_retarget(d, now_us);
+}
+
 void downtrack_key_frame_wanted(struct downtrack *d, uint64_t now_us)
 {
 	d->is_repair_held = true;
@@ -315,9 +395,10 @@ bool downtrack_report(const struct downtrack *d, uint64_t now_us, struct rtcp_sr
 	/* The publisher's own clock: audio and video of one publisher stay in step (RFC 3550 §6.4.1). */
 	uint64_t passed_us = now_us - l->sr_at_us;
 	uint32_t ticks = (uint32_t)(passed_us * d->up->codec->clock_rate / US_PER_S);
+	uint64_t passed_ntp = (passed_us / US_PER_S << 32) + (passed_us % US_PER_S << 32) / US_PER_S;
 	*sr = (struct rtcp_sr){
 		.ssrc = d->ssrc,
-		.ntp = l->sr_ntp + (passed_us << 32) / US_PER_S,
+		.ntp = l->sr_ntp + passed_ntp,
 		.rtp_timestamp = l->sr_rtp + ticks - d->rtp.ts_offset,
 		.packets = (uint32_t)d->packets,
 		.bytes = (uint32_t)d->bytes,

@@ -43,6 +43,9 @@ void downtrack_push(struct downtrack *d, const struct fwd_packet *pkt);
 /* Layers came or went, or the wish changed: picks the target anew and asks for a key frame if it needs one. */
 void downtrack_retarget(struct downtrack *d, uint64_t now_us);
 
+/* The source of this layer began anew: what was sent of it cannot be repeated, and it goes on at a key frame. */
+void downtrack_source_restarted(struct downtrack *d, int layer, uint64_t now_us);
+
 /* The sender's session is connected: streams can be made. */
 void downtrack_connect(struct downtrack *d, uint64_t now_us);
 

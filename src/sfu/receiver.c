@@ -11,10 +11,12 @@
 #include "sfu/uptrack_internal.h"
 
 enum {
-	STREAMS_MAX = 64, /* SSRCs of one publisher: 16 tracks with RTX, or 10 of three layers */
 	TICK_US = 100 * 1000,
 	REPORT_US = 1000 * 1000,
-	NACK_BATCH = 100,
+	NACK_BATCH = NACK_GEN_MAX,
+	NACK_BYTES_MAX = 12 + 4 * NACK_BATCH, /* no two of them in one entry */
+	REPAIR_AHEAD_MAX = 100, /* an original may be lost at the very end of what was sent */
+	CAPTURE_TIME_LEN = 8, CAPTURE_TIME_LONG_LEN = 16, ORIENTATION_LEN = 1,
 };
 
 /* An SSRC that is known: to which layer it belongs, and whether it repeats. */
@@ -31,8 +33,8 @@ struct receiver {
 	uint32_t own_ssrc; /* sender of our feedback */
 	struct rtp_ext_ids ids;
 	struct list tracks;
-	struct in_stream streams[STREAMS_MAX];
-	unsigned n_streams;
+	struct in_stream *streams; /* at most two per layer of its tracks */
+	unsigned n_streams, cap_streams;
 	unsigned last; /* index of the stream of the last packet */
 	bool has_twcc;
 	uint32_t twcc_media_ssrc;
@@ -55,16 +57,33 @@ static struct in_stream *stream_find(struct receiver *r, uint32_t ssrc)
 	return NULL;
 }
 
-static struct in_stream *stream_add(
-	struct receiver *r, uint32_t ssrc, struct uplayer *l, bool is_rtx)
+static void stream_drop(struct receiver *r, struct in_stream *s)
 {
-	if (!ssrc || r->n_streams == STREAMS_MAX)
+	*s = r->streams[--r->n_streams];
+}
+
+/*
+ * From now on this SSRC is the layer's, and no other: a layer has one for media and one for repeats. Whatever was known
+ * under either of the two before is forgotten.
+ */
+static struct in_stream *stream_set(
+	struct receiver *r, struct uplayer *l, bool is_rtx, uint32_t ssrc)
+{
+	if (!ssrc)
 		return NULL;
 	struct in_stream *known = stream_find(r, ssrc);
-	if (known)
-		return known;
-	r->streams[r->n_streams] = (struct in_stream){ssrc, is_rtx, l};
-	return &r->streams[r->n_streams++];
+	if (known) {
+		*(known->is_rtx ? &known->layer->rtx_ssrc : &known->layer->ssrc) = 0;
+		stream_drop(r, known);
+	}
+	*(is_rtx ? &l->rtx_ssrc : &l->ssrc) = ssrc;
+	struct in_stream *slot = r->streams, *end = r->streams + r->n_streams;
+	while (slot < end && !(slot->layer == l && slot->is_rtx == is_rtx))
+		slot++;
+	if (slot == end)
+		r->n_streams++;
+	*slot = (struct in_stream){ssrc, is_rtx, l};
+	return slot;
 }
 
 static bool text_ext(const struct rtp_packet *pkt, uint8_t id, struct slice *text)
@@ -91,7 +110,8 @@ static struct uplayer *layer_by_rid(struct uptrack *u, struct slice rid)
 }
 
 /* An SSRC that no description named introduces itself by mid, and rid or repaired-rid (RFC 9143 §15, RFC 8852). */
-static struct in_stream *stream_learn(struct receiver *r, const struct rtp_packet *pkt)
+static struct in_stream *stream_learn(
+	struct receiver *r, const struct rtp_packet *pkt, uint64_t now_us)
 {
 	struct slice mid, rid;
 	if (!text_ext(pkt, r->ids.id[RTP_EXT_MID], &mid))
@@ -106,12 +126,11 @@ static struct in_stream *stream_learn(struct receiver *r, const struct rtp_packe
 							      NULL;
 	if (!l)
 		return NULL;
-	struct in_stream *s = stream_add(r, pkt->ssrc, l, is_rtx);
-	if (s && is_rtx)
-		l->rtx_ssrc = pkt->ssrc;
-	else if (s)
-		l->ssrc = pkt->ssrc;
-	return s;
+	if (!is_rtx && l->ssrc) {
+		recv_stats_init(&l->stats, u->codec->clock_rate);
+		uptrack_layer_restart(l, now_us);
+	}
+	return stream_set(r, l, is_rtx, pkt->ssrc);
 }
 
 /* ------------------------------------------------------------------ timer */
@@ -135,34 +154,59 @@ static uint64_t next_due(const struct receiver *r)
 	return due;
 }
 
-static void add_nacks(struct receiver *r, struct rtcp_writer *w, uint64_t now_us)
+static void send_written(struct receiver *r, struct rtcp_writer *w)
 {
+	struct slice compound = rtcp_written(w);
+	if (compound.n)
+		session_tx_rtcp(r->session, compound);
+	w->n = 0;
+}
+
+static void send_nacks(struct receiver *r, uint64_t now_us)
+{
+	uint8_t mem[SESSION_RTCP_MAX];
+	struct rtcp_writer w = rtcp_writer(mem, sizeof mem);
 	uint16_t seqs[NACK_BATCH];
 	list_for_each(node, &r->tracks) {
 		struct uptrack *u = list_entry(node, struct uptrack, node);
 		for (uint8_t i = 0; i < u->n_layers && u->has_nack; i++) {
 			struct uplayer *l = &u->layers[i];
+			if (!l->ssrc)
+				continue;
 			nack_gen_set_rtt(&l->nack, session_rtt_us(r->session));
 			size_t n = nack_gen_due(&l->nack, now_us, seqs, NACK_BATCH);
 			metric_add(M_NACK_OUT, n);
-			rtcp_add_nack(w, r->own_ssrc, l->ssrc, seqs, n);
+			rtcp_add_nack(&w, r->own_ssrc, l->ssrc, seqs, n);
+			if (w.cap - w.n < NACK_BYTES_MAX)
+				send_written(r, &w);
 		}
 	}
+	send_written(r, &w);
 }
 
-static void add_reports(struct receiver *r, struct rtcp_writer *w, uint64_t now_us)
+static void send_reports(struct receiver *r, uint64_t now_us)
 {
+	uint8_t mem[SESSION_RTCP_MAX];
+	struct rtcp_writer w = rtcp_writer(mem, sizeof mem);
 	struct rtcp_report_block blocks[RTCP_BLOCKS_MAX];
 	size_t n = 0;
 	r->report_due_us = now_us + REPORT_US;
 	list_for_each(node, &r->tracks) {
 		struct uptrack *u = list_entry(node, struct uptrack, node);
-		for (uint8_t i = 0; i < u->n_layers && n < RTCP_BLOCKS_MAX; i++)
-			n += recv_stats_report(
-				&u->layers[i].stats, u->layers[i].ssrc, now_us, &blocks[n]);
+		for (uint8_t i = 0; i < u->n_layers; i++) {
+			struct uplayer *l = &u->layers[i];
+			if (l->ssrc)
+				n += recv_stats_report(&l->stats, l->ssrc, now_us, &blocks[n]);
+			if (n < RTCP_BLOCKS_MAX)
+				continue;
+			rtcp_add_rr(&w, r->own_ssrc, blocks, n);
+			send_written(r, &w);
+			n = 0;
+		}
 	}
 	if (n)
-		rtcp_add_rr(w, r->own_ssrc, blocks, n);
+		rtcp_add_rr(&w, r->own_ssrc, blocks, n);
+	send_written(r, &w);
 }
 
 static void send_twcc(struct receiver *r, uint64_t now_us)
@@ -176,25 +220,12 @@ static void send_twcc(struct receiver *r, uint64_t now_us)
 	}
 }
 
-static void send_written(struct receiver *r, const struct rtcp_writer *w)
-{
-	struct slice compound = rtcp_written(w);
-	if (compound.n)
-		session_tx_rtcp(r->session, compound);
-}
-
 static void on_timer(void *arg, uint64_t now_us)
 {
 	struct receiver *r = arg;
-	uint8_t mem[SESSION_RTCP_MAX];
-	struct rtcp_writer w = rtcp_writer(mem, sizeof mem);
-	add_nacks(r, &w, now_us);
-	send_written(r, &w);
-	if (now_us >= r->report_due_us) {
-		w = rtcp_writer(mem, sizeof mem);
-		add_reports(r, &w, now_us);
-		send_written(r, &w);
-	}
+	send_nacks(r, now_us);
+	if (now_us >= r->report_due_us)
+		send_reports(r, now_us);
 	if (r->has_twcc && twcc_recv_is_due(&r->twcc, now_us))
 		send_twcc(r, now_us);
 	if (now_us >= r->tick_due_us) {
@@ -208,35 +239,54 @@ static void on_timer(void *arg, uint64_t now_us)
 
 /* ------------------------------------------------------------------ packets */
 
-static void forward(
-	struct receiver *r, struct uplayer *l, const struct rtp_packet *rtp, uint64_t now_us)
+/* An extension of one of two lengths: others are not what its number stands for, and might not fit when sent on. */
+static struct slice ext_of(const struct rtp_packet *rtp, uint8_t id, size_t len, size_t other_len)
 {
-	struct uptrack *u = l->track;
-	struct fwd_packet pkt = {
+	struct slice data = rtp_ext_find(rtp, id);
+	return data.n == len || data.n == other_len ? data : slice_of(NULL, 0);
+}
+
+void receiver_exts(const struct receiver *r, const struct rtp_packet *rtp,
+	struct slice *capture_time, struct slice *orientation)
+{
+	*capture_time = ext_of(rtp, r->ids.id[RTP_EXT_ABS_CAPTURE_TIME], CAPTURE_TIME_LEN,
+		CAPTURE_TIME_LONG_LEN);
+	*orientation = ext_of(
+		rtp, r->ids.id[RTP_EXT_VIDEO_ORIENTATION], ORIENTATION_LEN, ORIENTATION_LEN);
+}
+
+void receiver_describe(const struct receiver *r, struct uplayer *l, const struct rtp_packet *rtp,
+	uint64_t now_us, struct fwd_packet *out)
+{
+	const struct rtp_codec *codec = l->track->codec;
+	*out = (struct fwd_packet){
 		.rtp = rtp,
 		.layer = l,
 		.now_us = now_us,
 		.is_padding = rtp_is_padding_only(rtp),
-		.capture_time = rtp_ext_find(rtp, r->ids.id[RTP_EXT_ABS_CAPTURE_TIME]),
-		.orientation = rtp_ext_find(rtp, r->ids.id[RTP_EXT_VIDEO_ORIENTATION]),
 	};
-	if (pkt.is_padding) {
+	receiver_exts(r, rtp, &out->capture_time, &out->orientation);
+	if (out->is_padding) {
 		metric_drop(DROP_RTP_PADDING);
-	} else if (!rtp_codec_inspect(u->codec, &pkt.frame, rtp->payload)) {
-		metric_drop(DROP_RTP_MALFORMED);
 		return;
-	} else if (u->codec->descriptor == RTP_DESCRIPTOR_VP8) {
-		pkt.has_vp8 = vp8_desc_parse(&pkt.vp8, rtp->payload) == 0;
-		if (!pkt.has_vp8) {
-			metric_drop(DROP_RTP_MALFORMED);
-			return;
-		}
 	}
-	if (pkt.frame.width) {
-		u->info[l->index].width = pkt.frame.width;
-		u->info[l->index].height = pkt.frame.height;
+	bool is_readable = rtp_codec_inspect(codec, &out->frame, rtp->payload);
+	if (is_readable && codec->descriptor == RTP_DESCRIPTOR_VP8)
+		is_readable = out->has_vp8 = vp8_desc_parse(&out->vp8, rtp->payload) == 0;
+	if (!is_readable) {
+		metric_drop(DROP_RTP_MALFORMED);
+		out->is_padding = true; /* or subscribers would ask for its number */
 	}
-	fwd_push(u, &pkt);
+}
+
+static void forward(
+	struct receiver *r, struct uplayer *l, const struct rtp_packet *rtp, uint64_t now_us)
+{
+	struct fwd_packet pkt;
+	receiver_describe(r, l, rtp, now_us, &pkt);
+	if (pkt.frame.width)
+		uptrack_layer_size(l, pkt.frame.width, pkt.frame.height, now_us);
+	fwd_push(l->track, &pkt);
 }
 
 static void rx_media(
@@ -247,10 +297,7 @@ static void rx_media(
 	case RECV_LATE: break;
 	case RECV_DUPLICATE:
 	case RECV_STALE: metric_drop(DROP_RTP_DUPLICATE); return;
-	case RECV_RESTARTED:
-		nack_gen_reset(&l->nack);
-		pktbuf_clear(l->buf);
-		break;
+	case RECV_RESTARTED: uptrack_layer_restart(l, now_us); break;
 	}
 	if (l->track->has_nack) {
 		nack_gen_push(&l->nack, pkt->seq, now_us);
@@ -271,6 +318,12 @@ static void rx_repair(struct receiver *r, struct uplayer *l, uint8_t *p, size_t 
 	struct rtp_packet pkt;
 	if (!l->ssrc || rtp_rtx_unwrap(&pkt, p, n, l->ssrc, l->track->payload_type) != 0) {
 		metric_drop(DROP_RTP_PADDING); /* bandwidth probes on the RTX stream carry nothing */
+		return;
+	}
+	/* What the layer does not expect would carry its numbers away. */
+	int ahead = seq_diff(pkt.seq, (uint16_t)l->stats.unwrap.high);
+	if (!l->stats.unwrap.is_started || ahead > REPAIR_AHEAD_MAX || ahead <= -SEQ_WINDOW_LEN) {
+		metric_drop(DROP_RTP_DUPLICATE);
 		return;
 	}
 	nack_gen_push(&l->nack, pkt.seq, now_us);
@@ -299,25 +352,25 @@ static void note_twcc(struct receiver *r, const struct rtp_packet *pkt, uint64_t
 void receiver_rtp(struct receiver *r, uint8_t *p, size_t n, uint64_t now_us)
 {
 	struct rtp_packet pkt;
-	if (rtp_parse(&pkt, slice_of(p, n)) != 0) {
+	if (n > RTP_PACKET_MAX || rtp_parse(&pkt, slice_of(p, n)) != 0) {
 		metric_drop(DROP_RTP_MALFORMED);
 		return;
 	}
 	note_twcc(r, &pkt, now_us);
 	struct in_stream *s = stream_find(r, pkt.ssrc);
 	if (UNLIKELY(!s))
-		s = stream_learn(r, &pkt);
+		s = stream_learn(r, &pkt, now_us);
 	if (UNLIKELY(!s)) {
 		metric_drop(DROP_RTP_UNKNOWN_SSRC);
 		return;
 	}
 	struct uplayer *l = s->layer;
-	if (s->is_rtx)
-		rx_repair(r, l, p, n, now_us);
-	else if (pkt.payload_type == l->track->payload_type)
-		rx_media(r, l, &pkt, now_us);
-	else
+	if (pkt.payload_type != (s->is_rtx ? l->track->rtx_payload_type : l->track->payload_type))
 		metric_drop(DROP_RTP_PAYLOAD_TYPE);
+	else if (s->is_rtx)
+		rx_repair(r, l, p, n, now_us);
+	else
+		rx_media(r, l, &pkt, now_us);
 }
 
 void receiver_rtcp(struct receiver *r, const struct rtcp_packet *pkt, uint64_t now_us)
@@ -363,25 +416,37 @@ void receiver_free(struct receiver *r)
 	if (!r)
 		return;
 	wheel_del(r->wheel, &r->timer);
+	xfree(r->streams);
 	xfree(r);
 }
 
 void receiver_set_ext_ids(struct receiver *r, const struct rtp_ext_ids *ids)
 {
+	if (memcmp(&r->ids, ids, sizeof r->ids) == 0)
+		return;
 	r->ids = *ids;
-}
-
-const struct rtp_ext_ids *receiver_ext_ids(const struct receiver *r)
-{
-	return &r->ids;
+	/* Kept packets would be repeated with other extensions than they were sent with. */
+	list_for_each(node, &r->tracks) {
+		struct uptrack *u = list_entry(node, struct uptrack, node);
+		for (uint8_t i = 0; i < u->n_layers; i++)
+			pktbuf_clear(u->layers[i].buf);
+	}
 }
 
 void receiver_attach(struct receiver *r, struct uptrack *u)
 {
+	unsigned layers = u->n_layers;
+	list_for_each(node, &r->tracks)
+		layers += list_entry(node, struct uptrack, node)->n_layers;
+	if (r->cap_streams < 2 * layers) {
+		r->cap_streams = 2 * layers;
+		r->streams = xrealloc(r->streams, r->cap_streams * sizeof *r->streams);
+	}
 	list_push(&r->tracks, &u->node);
 	for (uint8_t i = 0; i < u->n_layers; i++) {
-		(void)stream_add(r, u->layers[i].ssrc, &u->layers[i], false);
-		(void)stream_add(r, u->layers[i].rtx_ssrc, &u->layers[i], true);
+		struct uplayer *l = &u->layers[i];
+		(void)stream_set(r, l, false, l->ssrc);
+		(void)stream_set(r, l, true, l->rtx_ssrc);
 	}
 	arm(r, r->wheel->now_ms * 1000 + TICK_US);
 }
@@ -391,7 +456,7 @@ void receiver_detach(struct receiver *r, struct uptrack *u)
 	list_del(&u->node);
 	for (unsigned i = 0; i < r->n_streams;) {
 		if (r->streams[i].layer->track == u)
-			r->streams[i] = r->streams[--r->n_streams];
+			stream_drop(r, &r->streams[i]);
 		else
 			i++;
 	}

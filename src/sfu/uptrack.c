@@ -67,7 +67,15 @@ void uptrack_free(struct uptrack *u)
 
 void uptrack_set_muted(struct uptrack *u, bool is_muted)
 {
+	if (u->is_muted == is_muted)
+		return;
 	u->is_muted = is_muted;
+	if (is_muted)
+		return;
+	/* As at the start: each layer counts from its first packet, and the first cycle begins with the first of all. */
+	u->cycle_end_us = UINT64_MAX;
+	for (uint8_t i = 0; i < u->n_layers; i++)
+		u->layers[i].was_active = false;
 }
 
 const struct rtp_codec *uptrack_codec(const struct uptrack *u)
@@ -130,6 +138,11 @@ void uptrack_update_wanted(struct uptrack *u)
 	u->ops->wanted_changed(u->arg, wanted);
 }
 
+static uint64_t cycle_us(const struct uptrack *u)
+{
+	return u->is_screen ? SCREEN_CYCLE_US : CYCLE_US;
+}
+
 /* What subscribers get may change when a layer comes or goes. */
 static void layers_changed(struct uptrack *u, uint64_t now_us)
 {
@@ -143,12 +156,40 @@ void uptrack_layer_packet(struct uplayer *l, size_t bytes, uint64_t now_us)
 	struct uptrack *u = l->track;
 	l->cycle_packets++;
 	l->second_bytes += bytes;
-	if (LIKELY(u->info[l->index].is_active || l->was_active))
+	if (LIKELY(l->was_active))
 		return;
 	l->first_packet_us = now_us;
-	l->was_active = true;
+	l->was_active = l->is_fresh = true;
+	l->good_cycles = 0;
 	u->is_live = true;
+	if (u->cycle_end_us == UINT64_MAX)
+		u->cycle_end_us = now_us + cycle_us(u);
+	if (u->info[l->index].is_active)
+		return;
 	u->info[l->index].is_active = true;
+	bool was_hot = hot_pause();
+	layers_changed(u, now_us);
+	hot_resume(was_hot);
+}
+
+void uptrack_layer_restart(struct uplayer *l, uint64_t now_us)
+{
+	struct uptrack *u = l->track;
+	nack_gen_reset(&l->nack);
+	pktbuf_clear(l->buf);
+	l->has_sr = false;
+	for (uint32_t i = 0; i < u->n_down; i++)
+		downtrack_source_restarted(u->down[i], l->index, now_us);
+}
+
+void uptrack_layer_size(struct uplayer *l, uint32_t width, uint32_t height, uint64_t now_us)
+{
+	struct uptrack *u = l->track;
+	struct layer_info *info = &u->info[l->index];
+	if (LIKELY(info->width == width && info->height == height))
+		return;
+	info->width = width;
+	info->height = height;
 	bool was_hot = hot_pause();
 	layers_changed(u, now_us);
 	hot_resume(was_hot);
@@ -185,8 +226,14 @@ static bool cycle_end(struct uptrack *u, struct uplayer *l)
 	unsigned needed = u->is_screen ? 1 : l->index == 0 ? 4 : 20;
 	bool is_good = l->cycle_packets >= enough, was = info->is_active;
 	l->cycle_packets = 0;
-	if (!l->was_active)
+	if (!l->was_active) {
+		info->is_active = false; /* it did not come back with the others after a mute */
+		return was;
+	}
+	if (l->is_fresh) {
+		l->is_fresh = false;
 		return false;
+	}
 	if (was) {
 		info->is_active = is_good;
 		l->good_cycles = 0;
@@ -213,12 +260,11 @@ void uptrack_tick(struct uptrack *u, uint64_t now_us)
 		tick_key_frames(u, &u->layers[i], now_us);
 	if (now_us < u->cycle_end_us)
 		return;
-	uint64_t cycle_us = u->is_screen ? SCREEN_CYCLE_US : CYCLE_US;
-	u->cycle_end_us = now_us + cycle_us;
+	u->cycle_end_us = now_us + cycle_us(u);
 	bool changed = false;
 	for (uint8_t i = 0; i < u->n_layers; i++) {
 		struct uplayer *l = &u->layers[i];
-		l->bitrate_bps = l->second_bytes * 8 * US_PER_S / cycle_us;
+		l->bitrate_bps = l->second_bytes * 8 * US_PER_S / cycle_us(u);
 		l->second_bytes = 0;
 		if (!u->is_muted && u->codec->media == RTP_VIDEO)
 			changed |= cycle_end(u, l);
@@ -229,8 +275,10 @@ void uptrack_tick(struct uptrack *u, uint64_t now_us)
 
 void fwd_push(struct uptrack *u, const struct fwd_packet *pkt)
 {
-	if (pkt->frame.is_key_frame)
+	if (pkt->frame.is_key_frame) {
 		pkt->layer->key_frame_seen = true;
+		pkt->layer->pli_pending = false; /* whoever asked has it now */
+	}
 	for (uint32_t i = 0; i < u->n_down; i++) {
 		if (i + PREFETCH_AHEAD < u->n_down)
 			downtrack_prefetch(u->down[i + PREFETCH_AHEAD]);

@@ -24,6 +24,7 @@ struct uplayer {
 	uint32_t cycle_packets; /* in this liveness cycle */
 	unsigned good_cycles;   /* in a row, while inactive */
 	bool was_active;        /* the first activation is immediate, later ones take good cycles */
+	bool is_fresh;          /* activated in this cycle: too late to judge it by its packets */
 	uint64_t second_bytes, bitrate_bps;
 };
 
@@ -55,7 +56,7 @@ struct fwd_packet {
 	struct rtp_frame_info frame;
 	struct vp8_desc vp8;
 	bool has_vp8;
-	bool is_padding;
+	bool is_padding; /* nothing to play in it: only its number counts */
 	struct slice capture_time; /* abs-capture-time as the publisher sent it; empty = absent */
 	struct slice orientation;  /* video-orientation */
 	uint64_t now_us;
@@ -69,6 +70,12 @@ void uptrack_tick(struct uptrack *u, uint64_t now_us);
 
 /* First packet, or first after a silence: subscribers may step to this layer. */
 void uptrack_layer_packet(struct uplayer *l, size_t bytes, uint64_t now_us);
+
+/* The source began anew with other numbers: nothing that was kept under the old ones may be used. */
+void uptrack_layer_restart(struct uplayer *l, uint64_t now_us);
+
+/* The size of its latest key frame. */
+void uptrack_layer_size(struct uplayer *l, uint32_t width, uint32_t height, uint64_t now_us);
 
 void uptrack_attach(struct uptrack *u, struct downtrack *d);
 void uptrack_detach(struct uptrack *u, struct downtrack *d);

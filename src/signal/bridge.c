@@ -119,7 +119,6 @@ static void on_open(void *arg, uint64_t conn, struct signal_join_params *params)
 	struct bridge_target *target = &b->targets[registry_announce(b->registry, params->room)];
 	struct open_msg *m = XNEW(struct open_msg);
 	*m = (struct open_msg){{&open_kind}, target->rooms, conn, params};
-	metric_inc(M_SIGNAL_CONNECTIONS);
 	map_put(&b->conns, key(&conn), target);
 	if (mbox_post(&target->worker->mbox, &m->msg) == 0)
 		return;
@@ -139,7 +138,6 @@ static void on_request(void *arg, uint64_t conn, Livekit__SignalRequest *req)
 	}
 	struct request_msg *m = XNEW(struct request_msg);
 	*m = (struct request_msg){{&request_kind}, target->rooms, conn, req};
-	metric_inc(M_SIGNAL_IN);
 	if (mbox_post(&target->worker->mbox, &m->msg) == 0)
 		return;
 	/* No request may be lost in the middle of a conversation: the client starts anew. */
@@ -155,7 +153,6 @@ static void on_closed(void *arg, uint64_t conn)
 {
 	struct bridge *b = arg;
 	struct bridge_target *target = map_del(&b->conns, key(&conn));
-	metric_sub(M_SIGNAL_CONNECTIONS, 1);
 	if (!target)
 		return;
 	struct closed_msg *m = XNEW(struct closed_msg);
