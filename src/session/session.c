@@ -11,7 +11,10 @@
 #include "rtp/packet.h"
 #include "session/session_internal.h"
 
-enum { JOBS_MAX = 64 };
+enum {
+	JOBS_MAX = 64,
+	CHANNELS_MAX = 16, /* clients use three; each costs about 150 bytes whether it is used or not */
+};
 
 /* ------------------------------------------------------------------ state */
 
@@ -200,6 +203,9 @@ static void on_timer(void *arg, uint64_t now_us)
 	ice_timeout(s->ice, now_us);
 	if (s->dtls)
 		dtls_timeout(s->dtls, now_us);
+	/* A wake-up that found the mailbox full is made up for here. */
+	if (s->sctp)
+		sctp_deliver(s->sctp);
 	after_ice(s);
 }
 
@@ -427,6 +433,7 @@ static void sctp_begin(struct session *s)
 		return;
 	struct sctp_cfg cfg = {
 		.is_dtls_server = s->is_dtls_server,
+		.max_streams = CHANNELS_MAX,
 		.max_send = s->remote_max_message,
 		.send_limit = (uint32_t)s->rtc->cfg.sctp_send_bytes,
 	};
@@ -593,6 +600,7 @@ void session_close(struct session *s)
 	if (!s || s->is_closed)
 		return;
 	struct rtc *rtc = s->rtc;
+	bool was_hot = hot_pause(); /* an op of the packet path may be the caller */
 	rtc_flush(rtc);
 	/* Last words, while there is a path to say them on: the SCTP ABORT and the DTLS alert. */
 	sctp_free(s->sctp);
@@ -614,6 +622,7 @@ void session_close(struct session *s)
 	list_push(&rtc->dead, &s->node);
 	rtc->n_sessions--;
 	metric_sub(M_SESSIONS, 1);
+	hot_resume(was_hot);
 }
 
 void session_destroy(struct session *s)

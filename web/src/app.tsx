@@ -36,10 +36,18 @@ export function App({ firstToken }: { firstToken: GivenToken | undefined }) {
 		void next.join(media);
 	}, [given]);
 
+	const start = () => {
+		// A token that the server does not take is no use a second time.
+		if (!call?.get().ending?.canRejoin) {
+			setGiven(undefined);
+		}
+		setCall(undefined);
+	};
+
 	return (
 		<>
 			{call
-				? <InCall key={call.id} call={call} onJoin={join} onStart={() => setCall(undefined)} />
+				? <InCall key={call.id} call={call} onJoin={join} onStart={start} />
 				: <BeforeCall given={given} onJoin={join} />}
 			{/* Outlives the screens: text in a region that has only just appeared is not always read out. */}
 			<p className="visually-hidden" role="status" aria-live="polite" data-testid="announcement">

@@ -89,7 +89,7 @@ export async function fetchDevToken(
 
 /** The command that an operator runs for somebody who has no token. */
 export function tokenCommand(room: string): string {
-	return `sterna token create --room ${shellWord(room || "ROOM")} --identity NAME --join`;
+	return `sterna token create --room ${shellWord(room || "ROOM")} --identity NAME`;
 }
 
 function shellWord(word: string): string {

@@ -81,7 +81,7 @@ test("an abort is no answer", async () => {
 });
 
 test("the command for the operator can be pasted into a shell", () => {
-	expect(tokenCommand("kat-oren-lim")).toBe("sterna token create --room kat-oren-lim --identity NAME --join");
+	expect(tokenCommand("kat-oren-lim")).toBe("sterna token create --room kat-oren-lim --identity NAME");
 	expect(tokenCommand("it's; rm -rf")).toContain(`--room 'it'\\''s; rm -rf' `);
 	expect(tokenCommand("")).toContain("--room ROOM ");
 });
