@@ -6,7 +6,8 @@
  *   send     the same, sent to loopback sockets whose queues are full
  *   whole    the publisher's packets come in through a socket too, and are decrypted
  *
- * CPU time of the thread; the least, median and most of several runs. Arguments: profile ("gcm", "cm"), mode.
+ * CPU time of the thread; the least, median and most of several runs. Arguments: profile ("gcm", "cm", "all"),
+ * mode, number of subscribers; what is left out is all of them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -428,7 +429,8 @@ static void teardown(struct bench *b)
 	dtls_identity_free(b->identity);
 }
 
-static void bench_profile(const char *name, enum dtls_profile profile, const char *only_mode)
+static void bench_profile(const char *name, enum dtls_profile profile, const char *only_mode,
+	unsigned only_count)
 {
 	static const unsigned counts[] = {1, 10, 100, SUBSCRIBERS};
 	static struct bench b;
@@ -439,6 +441,8 @@ static void bench_profile(const char *name, enum dtls_profile profile, const cha
 			continue;
 		for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
 			struct result r;
+			if (only_count && counts[i] != only_count)
+				continue;
 			measure(&b, mode, counts[i], &r);
 			print(name, mode, counts[i], &r);
 		}
@@ -449,6 +453,7 @@ static void bench_profile(const char *name, enum dtls_profile profile, const cha
 int main(int argc, char **argv)
 {
 	const char *profile = argc > 1 ? argv[1] : "all", *mode = argc > 2 ? argv[2] : NULL;
+	unsigned count = argc > 3 ? (unsigned)atoi(argv[3]) : 0;
 	struct rlimit files;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
@@ -460,8 +465,8 @@ int main(int argc, char **argv)
 	printf("%-4s %-6s %5s %8s %8s %8s %8s %12s %8s\n", "SRTP", "mode", "subs", "min ns", "median", "max",
 		"wall", "packets/s", "segments");
 	if (strcmp(profile, "cm") != 0)
-		bench_profile("GCM", DTLS_PROFILE_AEAD_AES_128_GCM, mode);
+		bench_profile("GCM", DTLS_PROFILE_AEAD_AES_128_GCM, mode, count);
 	if (strcmp(profile, "gcm") != 0)
-		bench_profile("CM", DTLS_PROFILE_AES128_CM_SHA1_80, mode);
+		bench_profile("CM", DTLS_PROFILE_AES128_CM_SHA1_80, mode, count);
 	return 0;
 }

@@ -114,6 +114,8 @@ void serve_rooms_cfg(const struct config *cfg, const struct serve_ice *ice, stru
 			(uint32_t)cfg->rtc.pli_throttle_high_us},
 		.dynacast_pause_us = cfg->dynacast_pause_delay_us,
 		.data_buffer_bytes = cfg->limit.data_buffer_bytes,
+		.max_subscriptions_audio = cfg->limit.subscription_limit_audio,
+		.max_subscriptions_video = cfg->limit.subscription_limit_video,
 		.ice_servers = ice->ptrs,
 		.n_ice_servers = ice->n,
 	};

@@ -16,6 +16,7 @@ enum {
 	BYTES_PER_PACKET = 512, /* mean, for sizing the retransmission buffer */
 	FIRST_KEY_FRAME_RETRY_US = 1000 * 1000,
 	FIRST_KEY_FRAME_GIVE_UP_US = 30 * 1000 * 1000,
+	PREFETCH_AHEAD = 2, /* downtracks: 60 ns of work */
 };
 
 struct uptrack *uptrack_new(struct receiver *r, const struct uptrack_cfg *cfg)
@@ -278,6 +279,9 @@ void fwd_push(struct uptrack *u, const struct fwd_packet *pkt)
 		pkt->layer->key_frame_seen = true;
 		pkt->layer->pli_pending = false; /* whoever asked has it now */
 	}
-	for (uint32_t i = 0; i < u->n_down; i++)
+	for (uint32_t i = 0; i < u->n_down; i++) {
+		if (i + PREFETCH_AHEAD < u->n_down)
+			downtrack_prefetch(u->down[i + PREFETCH_AHEAD]);
 		downtrack_push(u->down[i], pkt);
+	}
 }
