@@ -238,7 +238,9 @@ static void wait_for_the_end(struct server *s, const sigset_t *set)
 			reload(s);
 			continue;
 		}
-		drain(s, set);
+		/* Ctrl-C means now; a service is stopped with SIGTERM and may take its time. */
+		if (got == SIGTERM)
+			drain(s, set);
 		return;
 	}
 }

@@ -114,6 +114,8 @@ void serve_rooms_cfg(const struct config *cfg, const struct serve_ice *ice, stru
 			(uint32_t)cfg->rtc.pli_throttle_high_us},
 		.dynacast_pause_us = cfg->dynacast_pause_delay_us,
 		.data_buffer_bytes = cfg->limit.data_buffer_bytes,
+		.max_subscriptions_audio = cfg->limit.subscription_limit_audio,
+		.max_subscriptions_video = cfg->limit.subscription_limit_video,
 		.ice_servers = ice->ptrs,
 		.n_ice_servers = ice->n,
 	};
@@ -190,10 +192,9 @@ int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out,
 	if (*n)
 		return 0;
 	return err_set(eb, ERR_CONFIG,
-		"no address to receive media on: rtc.interfaces, rtc.ips and rtc.node_ip leave "
-		"none of this machine's %zu; "
-		"loosen them, or set rtc.enable_loopback_candidate: true to use 127.0.0.1",
-		found);
+		"no address to receive media on: rtc.interfaces, rtc.ips and rtc.node_ip leave none "
+		"of this machine's; loosen them, or set rtc.enable_loopback_candidate: true to use "
+		"127.0.0.1");
 }
 
 /* ------------------------------------------------------------------ front */

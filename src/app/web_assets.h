@@ -1,4 +1,7 @@
-/* web_assets: the built web app, compiled into the binary. Empty when it was built without. */
+/*
+ * web_assets: the built web app (web/dist), compiled into the binary by embed.c. There are none (n is 0) if it was
+ * not built, or with -Dweb=false: "/" then answers OK to everybody.
+ */
 #pragma once
 #include "front/front.h"
 

@@ -122,8 +122,6 @@ static void *front_run(void *arg)
 			break;
 		mbox_awake(&f->mbox);
 	}
-	/* Says goodbye to everyone who is left: each gets its signal_closed from this thread. */
-	lws_context_destroy(f->ctx);
 	return NULL;
 }
 
@@ -150,7 +148,7 @@ static void fill_protocols(struct front *f)
 static int make_context(struct front *f, struct errbuf *eb)
 {
 	static const struct lws_extension extensions[] = {
-		{"permessage-deflate", lws_extension_callback_pm_deflate,
+		{"permessage-deflate", deflate_on_event,
 			"permessage-deflate; client_no_context_takeover; client_max_window_bits"},
 		{NULL, NULL, NULL},
 	};
@@ -261,5 +259,7 @@ void front_stop(struct front *f)
 	__atomic_store_n(&f->stop_asked, 1, __ATOMIC_RELEASE);
 	lws_cancel_service(f->ctx);
 	pthread_join(f->thread, NULL);
+	/* Not on the thread, which may see stop_asked before the call above is done with the context. */
+	lws_context_destroy(f->ctx);
 	front_free(f);
 }

@@ -122,7 +122,8 @@ void front_set_keys(struct front *f, struct auth_keys *keys);
 void front_drain(struct front *f);
 
 /*
- * Closes all connections with 1001 (signal_closed is called for each), joins the thread, frees f.
+ * Closes all connections with 1001 (signal_closed is called for each; for those that do not close in time by the
+ * calling thread, after the front's has ended), joins the thread, frees f.
  * No other thread may use f any more when this is called. Accepts NULL.
  */
 void front_stop(struct front *f);

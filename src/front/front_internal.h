@@ -34,6 +34,8 @@ struct ws {
 	uint64_t conn;
 	struct signal_conn signal;
 	struct buf rx;  /* a message until its last fragment */
+	uint8_t *inflating; /* compressed input that is being inflated (deflate.c) */
+	size_t inflating_cap;
 	struct list tx; /* struct ws_message */
 	size_t tx_bytes;
 	uint16_t close_code; /* 0 = stay; else close with it once tx is empty */
@@ -81,6 +83,12 @@ static inline struct front *front_of(struct lws *wsi)
 {
 	return lws_context_user(lws_get_context(wsi));
 }
+
+/* ---- deflate.c: permessage-deflate, as libwebsockets has it, with input that stays where it is */
+
+int deflate_on_event(struct lws_context *ctx, const struct lws_extension *ext, struct lws *wsi,
+	enum lws_extension_callback_reasons reason, void *user, void *in, size_t len);
+void deflate_free(struct ws *ws);
 
 /* ---- http.c: requests and responses */
 

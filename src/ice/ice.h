@@ -146,11 +146,12 @@ MUST_CHECK int ice_add_remote_candidate(struct ice *a, struct slice line, uint64
 void ice_end_of_remote_candidates(struct ice *a, uint64_t now_us);
 
 /*
- * One parsed STUN message that came in on socket `local`. Requests are answered here. Whatever is not
- * authentic changes nothing and is not answered. Allocates nothing.
- * 0; -ERR_AUTH (integrity or username missing or wrong); -ERR_MALFORMED; -ERR_NOT_FOUND (a response to no
- * check of ours, or from another address than the check went to); -ERR_UNSUPPORTED (method, or attributes that must be
- * understood); -ERR_NO_ROOM (answered, but no room for a new pair); -ERR_BAD_STATE (failed, closed, or `local` unknown).
+ * One parsed STUN message that came in on socket `local`. Requests are answered here. Whatever is
+ * not authentic changes nothing and is not answered. Allocates nothing. 0; -ERR_AUTH (integrity or
+ * username missing or wrong); -ERR_MALFORMED; -ERR_NOT_FOUND (a response to no check of ours, or
+ * from another address than the check went to); -ERR_UNSUPPORTED (method, or attributes that must
+ * be understood); -ERR_NO_ROOM (answered, but no room for a new pair); -ERR_BAD_STATE (failed,
+ * closed, or `local` unknown).
  */
 MUST_CHECK int ice_rx(struct ice *a, unsigned local, const struct addr *from,
 	const struct stun_msg *m, uint64_t now_us);

@@ -70,6 +70,8 @@ void data_drain(struct participant *p)
 			peer->session, peer->reliable, false, slice_of(q->bytes, q->n));
 		if (err == -ERR_AGAIN || err == -ERR_BAD_STATE)
 			return;
+		if (err)
+			metric_drop(DROP_DATA_MALFORMED);
 		list_del(&q->node);
 		p->data_queue_bytes -= q->n;
 		xfree(q);
@@ -84,18 +86,63 @@ static void replace(char **field, const char *value)
 	*field = xstrdup(value);
 }
 
-/* Who sent it is what we know, not what it says; only agents may speak for others in chat and text streams. */
+static bool is_agent(const struct participant *p)
+{
+	return p->grants->kind == LIVEKIT__PARTICIPANT_INFO__KIND__AGENT || p->grants->video.agent;
+}
+
+/* Agents may speak for others in chat and text streams; the packet then says that it was made by one. */
+static bool speaks_for_another(const struct participant *p, Livekit__DataPacket *pkt)
+{
+	const char *identity = pb_str(pkt->participant_identity);
+	if (!is_agent(p) || !identity[0] || strcmp(identity, p->grants->identity) == 0)
+		return false;
+	if (pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_CHAT_MESSAGE) {
+		PB_SET(pkt->chat_message, generated, 1);
+		return true;
+	}
+	if (pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_STREAM_HEADER &&
+		pkt->stream_header->content_header_case ==
+			LIVEKIT__DATA_STREAM__HEADER__CONTENT_HEADER_TEXT_HEADER) {
+		PB_SET(pkt->stream_header->text_header, generated, 1);
+		return true;
+	}
+	return false;
+}
+
+static char **copy_list(char *const *list, size_t n)
+{
+	char **copy = xcalloc(n, sizeof *copy);
+	for (size_t i = 0; i < n; i++)
+		copy[i] = xstrdup(list[i]);
+	return copy;
+}
+
+/* Receivers may be named in the packet or, as older SDKs do, in the user packet: both read the same afterwards. */
+static void mirror_destinations(Livekit__DataPacket *pkt)
+{
+	Livekit__UserPacket *user = pkt->user;
+	if (pkt->n_destination_identities) {
+		for (size_t i = 0; i < user->n_destination_identities; i++)
+			xfree(user->destination_identities[i]);
+		xfree(user->destination_identities);
+		user->n_destination_identities = pkt->n_destination_identities;
+		user->destination_identities =
+			copy_list(pkt->destination_identities, pkt->n_destination_identities);
+	} else if (user->n_destination_identities) {
+		xfree(pkt->destination_identities);
+		pkt->n_destination_identities = user->n_destination_identities;
+		pkt->destination_identities =
+			copy_list(user->destination_identities, user->n_destination_identities);
+	}
+}
+
+/* Who sent it is what we know, not what it says. */
 static void stamp(struct participant *p, Livekit__DataPacket *pkt, bool is_reliable)
 {
 	bool hidden = participant_is_hidden(p);
 	const char *identity = hidden ? "" : p->grants->identity;
-	bool is_agent =
-		p->grants->kind == LIVEKIT__PARTICIPANT_INFO__KIND__AGENT || p->grants->video.agent;
-	bool may_speak_for_others =
-		is_agent && pb_str(pkt->participant_identity)[0] &&
-		(pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_CHAT_MESSAGE ||
-			pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_STREAM_HEADER);
-	if (!may_speak_for_others)
+	if (!speaks_for_another(p, pkt))
 		replace(&pkt->participant_identity, identity);
 	replace(&pkt->participant_sid, hidden ? "" : p->sid);
 	PB_SET(pkt, kind,
@@ -104,15 +151,14 @@ static void stamp(struct participant *p, Livekit__DataPacket *pkt, bool is_relia
 	if (pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_USER) {
 		replace(&pkt->user->participant_sid, pkt->participant_sid);
 		replace(&pkt->user->participant_identity, identity);
+		mirror_destinations(pkt);
 	}
 }
 
 static bool may_pass(struct participant *p, const Livekit__DataPacket *pkt)
 {
 	switch (pkt->value_case) {
-	case LIVEKIT__DATA_PACKET__VALUE_TRANSCRIPTION:
-		return p->grants->kind == LIVEKIT__PARTICIPANT_INFO__KIND__AGENT ||
-		       p->grants->video.agent;
+	case LIVEKIT__DATA_PACKET__VALUE_TRANSCRIPTION: return is_agent(p);
 	case LIVEKIT__DATA_PACKET__VALUE_METRICS:
 	case LIVEKIT__DATA_PACKET__VALUE_SPEAKER:
 	case LIVEKIT__DATA_PACKET__VALUE__NOT_SET: return false;
@@ -128,18 +174,16 @@ static bool is_listed(char **list, size_t n, const char *name)
 	return false;
 }
 
-/* To everybody, unless the packet, or the older list inside a user packet, names receivers. */
+/* To everybody, unless the packet names receivers. */
 static bool is_addressed(const Livekit__DataPacket *pkt, const struct participant *to)
 {
 	const Livekit__UserPacket *user =
 		pkt->value_case == LIVEKIT__DATA_PACKET__VALUE_USER ? pkt->user : NULL;
-	size_t n_user = user ? user->n_destination_identities : 0,
-	       n_sids = user ? user->n_destination_sids : 0;
-	if (!pkt->n_destination_identities && !n_user && !n_sids)
+	size_t n_sids = user ? user->n_destination_sids : 0;
+	if (!pkt->n_destination_identities && !n_sids)
 		return true;
 	return is_listed(pkt->destination_identities, pkt->n_destination_identities,
 		       to->grants->identity) ||
-	       (n_user && is_listed(user->destination_identities, n_user, to->grants->identity)) ||
 	       (n_sids && is_listed(user->destination_sids, n_sids, to->sid));
 }
 
@@ -169,11 +213,13 @@ static void wrap_raw(struct participant *p, struct slice bytes)
 {
 	Livekit__UserPacket user = LIVEKIT__USER_PACKET__INIT;
 	PB_SET(&user, payload, ((ProtobufCBinaryData){bytes.n, (uint8_t *)bytes.p}));
-	user.participant_sid = p->sid;
-	user.participant_identity = p->grants->identity;
+	bool hidden = participant_is_hidden(p);
+	user.participant_sid = hidden ? (char *)"" : p->sid;
+	user.participant_identity = hidden ? (char *)"" : p->grants->identity;
 	Livekit__DataPacket pkt = LIVEKIT__DATA_PACKET__INIT;
-	pkt.participant_sid = p->sid;
-	pkt.participant_identity = p->grants->identity;
+	pkt.participant_sid = user.participant_sid;
+	pkt.participant_identity = user.participant_identity;
+	PB_SET(&pkt, kind, LIVEKIT__DATA_PACKET__KIND__RELIABLE);
 	pkt.value_case = LIVEKIT__DATA_PACKET__VALUE_USER;
 	pkt.user = &user;
 	fan_out(p, &pkt, true);

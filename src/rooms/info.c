@@ -244,7 +244,6 @@ void participant_send(struct participant *p, const Livekit__SignalResponse *resp
 	buf_init(&b, RESPONSE_MAX);
 	if (pb_encode(response, &b) == 0) {
 		p->room->rooms->ops->send(p->room->rooms->arg, p->conn, buf_slice(&b));
-		metric_inc(M_SIGNAL_OUT);
 	}
 	buf_free(&b);
 }

@@ -8,13 +8,14 @@
 #include "rooms/rooms_internal.h"
 
 enum {
+	GOODBYE_US = 500 * 1000, /* between the end of the media and that of the signal connection */
 	JOIN_TIMEOUT_US = 60 * 1000 * 1000,
 	TOKEN_EVERY_US = 300 * 1000 * 1000,
 	TOKEN_TTL_MIN_S = 600,
 	PING_INTERVAL_S = 5,
 	PING_TIMEOUT_S = 15,
-	LOST_GRACE_US = 5 * 1000 * 1000,
 	WS_NORMAL = 1000,
+	ATTRIBUTES_MAX = 1000, /* in one update: each is looked for among those there are */
 };
 
 /* What SDKs decide by: features of LiveKit up to this release. Above 1.13.6 they would send layers
@@ -128,10 +129,16 @@ void participant_send_token(struct participant *p)
 
 static void start_media(struct participant *p, const Livekit__JoinRequest *request)
 {
-	if (p->is_single_pc) {
+	bool wants_subscriber = !p->is_single_pc && grants_can_subscribe(p->grants);
+	if (p->is_single_pc)
 		p->publisher = p->subscriber = peer_new(p, JSEP_ROLE_SINGLE);
-	} else if (grants_can_subscribe(p->grants)) {
+	else if (wants_subscriber)
 		p->subscriber = peer_new(p, JSEP_ROLE_SUBSCRIBER);
+	if (!p->subscriber && (p->is_single_pc || wants_subscriber)) {
+		LOG_WARN("no more sessions on this worker", F_STR("identity", p->grants->identity));
+		participant_kick(p, LIVEKIT__DISCONNECT_REASON__JOIN_FAILURE,
+			LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
+		return;
 	}
 	if (p->auto_subscribe)
 		subscribe_to_all(p);
@@ -144,7 +151,21 @@ static void start_media(struct participant *p, const Livekit__JoinRequest *reque
 		peer_negotiate(p->subscriber);
 }
 
-struct participant *participant_new(struct room *room, struct room_join *join)
+static void on_failed(void *arg, uint64_t now_us)
+{
+	struct participant *p = arg;
+	(void)now_us;
+	if (p->said_goodbye) {
+		participant_remove(p, LIVEKIT__DISCONNECT_REASON__CLIENT_INITIATED, NULL);
+		return;
+	}
+	LOG_INFO("peer connection failed", F_STR("room", p->room->name),
+		F_STR("identity", p->grants->identity));
+	participant_kick(p, LIVEKIT__DISCONNECT_REASON__CONNECTION_TIMEOUT,
+		LIVEKIT__LEAVE_REQUEST__ACTION__RECONNECT);
+}
+
+void participant_enter(struct room *room, struct room_join *join)
 {
 	const Livekit__JoinRequest *request = join->request;
 	struct participant *p = XNEW(struct participant);
@@ -166,7 +187,9 @@ struct participant *participant_new(struct room *room, struct room_join *join)
 	list_init(&p->pending);
 	list_init(&p->tracks);
 	list_init(&p->subscriptions);
+	list_init(&p->awaited);
 	list_init(&p->data_queue);
+	timer_init(&p->failed, on_failed, p);
 	p->info = info_participant_new(p, request->client_info);
 	info_set_grants(p);
 
@@ -186,7 +209,6 @@ struct participant *participant_new(struct room *room, struct room_join *join)
 	participant_send_token(p);
 	room_broadcast(p, false);
 	start_media(p, request);
-	return p;
 }
 
 /* ------------------------------------------------------------------ leaving */
@@ -214,11 +236,12 @@ void participant_remove(
 		map_del(&r->by_conn, slice_of(&p->conn, sizeof p->conn));
 		p->conn = 0;
 	}
+	wheel_del(&r->worker->wheel, &p->failed);
 	subscribe_remove_all(p);
 	publish_remove_all(p);
 	PB_SET(p->info, state, LIVEKIT__PARTICIPANT_INFO__STATE__DISCONNECTED);
 	PB_SET(p->info, disconnect_reason, reason);
-	room_broadcast(p, false);
+	room_announce_leave(p, reason);
 
 	if (p->publisher && p->publisher != p->subscriber)
 		peer_free(p->publisher);
@@ -266,24 +289,17 @@ static void become_active(struct participant *p)
 	room_broadcast(p, true);
 }
 
-bool participant_peer_changed(struct participant *p, struct peer *peer, enum session_state state)
+void participant_peer_changed(struct participant *p, struct peer *peer, enum session_state state)
 {
-	switch (state) {
-	case SESSION_CONNECTED:
-		p->lost_us = 0;
-		if (peer == participant_primary(p))
-			become_active(p);
-		return true;
-	case SESSION_FAILED:
-		LOG_INFO("peer connection failed", F_STR("room", p->room->name),
-			F_STR("identity", p->grants->identity));
-		participant_kick(p, LIVEKIT__DISCONNECT_REASON__CONNECTION_TIMEOUT,
-			LIVEKIT__LEAVE_REQUEST__ACTION__RECONNECT);
-		return false;
-	case SESSION_NEW:
-	case SESSION_DISCONNECTED: return true;
-	}
-	return true;
+	struct rooms *r = p->room->rooms;
+	if (p->is_leaving)
+		return;
+	if (state == SESSION_CONNECTED && peer == participant_primary(p))
+		become_active(p);
+	else if (state == SESSION_FAILED || state == SESSION_CLOSED)
+		wheel_set(&r->worker->wheel, &p->failed,
+			rooms_now(r) + (state == SESSION_CLOSED ? GOODBYE_US : 0));
+	p->said_goodbye |= state == SESSION_CLOSED;
 }
 
 void participant_tick(struct participant *p, uint64_t now_us)
@@ -291,11 +307,14 @@ void participant_tick(struct participant *p, uint64_t now_us)
 	bool is_active = p->info->state == LIVEKIT__PARTICIPANT_INFO__STATE__ACTIVE;
 	if (!is_active && now_us - p->joined_us > JOIN_TIMEOUT_US) {
 		participant_kick(p, LIVEKIT__DISCONNECT_REASON__JOIN_FAILURE,
-			LIVEKIT__LEAVE_REQUEST__ACTION__RECONNECT);
+			LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
 		return;
 	}
 	if (now_us >= p->token_due_us)
 		participant_send_token(p);
+	if (p->subscriber)
+		peer_repeat(p->subscriber, now_us);
+	subscribe_tick(p, now_us);
 }
 
 /* ------------------------------------------------------------------ own metadata */
@@ -318,15 +337,22 @@ static void respond(struct participant *p, const Livekit__UpdateParticipantMetad
 	participant_send(p, &res);
 }
 
+/* The bytes of the attributes as they would be: a value that is given anew counts instead of the old one. */
 static size_t attributes_size(
 	const struct participant *p, const Livekit__UpdateParticipantMetadata *req)
 {
 	size_t n = 0;
-	for (size_t i = 0; i < p->grants->n_attributes; i++)
-		n += strlen(p->grants->attributes[i].key) + strlen(p->grants->attributes[i].value);
 	for (size_t i = 0; i < req->n_attributes; i++)
 		n += strlen(pb_str(req->attributes[i]->key)) +
 		     strlen(pb_str(req->attributes[i]->value));
+	for (size_t i = 0; i < p->grants->n_attributes; i++) {
+		const struct grant_attribute *a = &p->grants->attributes[i];
+		bool is_replaced = false;
+		for (size_t k = 0; k < req->n_attributes && !is_replaced; k++)
+			is_replaced = strcmp(pb_str(req->attributes[k]->key), a->key) == 0;
+		if (!is_replaced)
+			n += strlen(a->key) + strlen(a->value);
+	}
 	return n;
 }
 
@@ -346,6 +372,7 @@ void participant_update_metadata(
 	}
 	if (exceeds(strlen(pb_str(req->metadata)), cfg->max_metadata_bytes) ||
 		exceeds(strlen(pb_str(req->name)), cfg->max_name_length) ||
+		req->n_attributes > ATTRIBUTES_MAX ||
 		exceeds(attributes_size(p, req), cfg->max_attributes_bytes)) {
 		respond(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED,
 			"metadata, name or attributes exceed a size limit");
@@ -356,7 +383,7 @@ void participant_update_metadata(
 	if (pb_str(req->name)[0])
 		grants_set(&p->grants->name, req->name);
 	for (size_t i = 0; i < req->n_attributes; i++)
-		if (req->attributes[i]->key)
+		if (pb_str(req->attributes[i]->key)[0])
 			grants_set_attribute(p->grants, req->attributes[i]->key,
 				pb_str(req->attributes[i]->value));
 	info_set_grants(p);

@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,14 @@
 #include "rooms/rooms_internal.h"
 
 /* ------------------------------------------------------------------ dynacast */
+
+static void codec_name(const struct track *t, char *out, size_t cap)
+{
+	const char *slash = strchr(uptrack_codec(t->up)->mime, '/');
+	snprintf(out, cap, "%s", slash ? slash + 1 : "");
+	for (char *c = out; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+}
 
 /* Tells the publisher which qualities anybody watches. */
 static void send_qualities(struct track *t)
@@ -27,8 +36,10 @@ static void send_qualities(struct track *t)
 		PB_SET(&q[i], enabled, i <= highest);
 		ptrs[i] = &q[i];
 	}
+	char name[16]; /* "vp8" of "video/VP8" */
+	codec_name(t, name, sizeof name);
 	Livekit__SubscribedCodec codec = LIVEKIT__SUBSCRIBED_CODEC__INIT, *codecs[] = {&codec};
-	codec.codec = (char *)"vp8";
+	codec.codec = name;
 	codec.n_qualities = QUALITIES;
 	codec.qualities = ptrs;
 	Livekit__SubscribedQualityUpdate update = LIVEKIT__SUBSCRIBED_QUALITY_UPDATE__INIT;
@@ -111,32 +122,94 @@ static void send_published(struct participant *p, const char *cid, Livekit__Trac
 	participant_send(p, &res);
 }
 
+static bool is_short(const char *text)
+{
+	return strlen(pb_str(text)) <= TRACK_TEXT_MAX;
+}
+
+/* What is repeated to everybody in the room must be of a sane size. */
+static bool is_sane(const Livekit__AddTrackRequest *req)
+{
+	return is_short(req->cid) && is_short(req->name) && is_short(req->stream) &&
+	       req->n_layers <= TRACK_FEATURES_MAX &&
+	       req->n_simulcast_codecs <= TRACK_FEATURES_MAX &&
+	       req->n_audio_features <= TRACK_FEATURES_MAX;
+}
+
+/* How a request is refused; OK if it is not. */
+static Livekit__RequestResponse__Reason check_request(
+	const struct participant *p, const Livekit__AddTrackRequest *req, const char **why)
+{
+	size_t n = 0, n_queued = 0;
+	list_for_each(node, &p->pending) {
+		const struct pending_track *pending = list_entry(node, struct pending_track, node);
+		n++;
+		n_queued += pending->is_queued &&
+			    strcmp(pb_str(pending->req->cid), pb_str(req->cid)) == 0;
+	}
+	*why = "does not have permission to publish this source";
+	if (!grants_can_publish_source(p->grants, req->source))
+		return LIVEKIT__REQUEST_RESPONSE__REASON__NOT_ALLOWED;
+	*why = "track type is neither audio nor video";
+	if (req->type != LIVEKIT__TRACK_TYPE__AUDIO && req->type != LIVEKIT__TRACK_TYPE__VIDEO)
+		return LIVEKIT__REQUEST_RESPONSE__REASON__UNSUPPORTED_TYPE;
+	*why = publish_find(p, pb_str(req->sid)) ? "backup codecs are not supported"
+						 : "no track with this sid";
+	if (pb_str(req->sid)[0])
+		return LIVEKIT__REQUEST_RESPONSE__REASON__NOT_FOUND;
+	*why = "too many tracks wait to be published";
+	if (n >= PENDING_TRACKS_MAX || n_queued >= QUEUED_PER_CID_MAX)
+		return LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED;
+	*why = "a text or list of the request is too long";
+	return is_sane(req) ? LIVEKIT__REQUEST_RESPONSE__REASON__OK
+			    : LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED;
+}
+
+static bool is_cid_taken(const struct participant *p, const char *cid)
+{
+	list_for_each(node, &p->tracks)
+		if (strcmp(list_entry(node, struct track, node)->cid, cid) == 0)
+			return true;
+	list_for_each(node, &p->pending)
+		if (strcmp(pb_str(list_entry(node, struct pending_track, node)->req->cid), cid) == 0)
+			return true;
+	return false;
+}
+
+/* The published track of this cid is gone: the next request with it gets its turn. */
+static void take_from_queue(struct participant *p, const char *cid)
+{
+	list_for_each(node, &p->pending) {
+		struct pending_track *pending = list_entry(node, struct pending_track, node);
+		if (!pending->is_queued || strcmp(pb_str(pending->req->cid), cid) != 0)
+			continue;
+		pending->is_queued = false;
+		send_published(p, cid, pending->info);
+		return;
+	}
+}
+
 void participant_add_track(struct participant *p, const Livekit__AddTrackRequest *req)
 {
-	size_t n = 0;
-	list_for_each(node, &p->pending)
-		n++;
-	if (!grants_can_publish_source(p->grants, req->source)) {
-		refuse_track(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__NOT_ALLOWED,
-			"does not have permission to publish this source");
-	} else if (req->type != LIVEKIT__TRACK_TYPE__AUDIO &&
-		   req->type != LIVEKIT__TRACK_TYPE__VIDEO) {
-		refuse_track(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__UNSUPPORTED_TYPE,
-			"track type is neither audio nor video");
-	} else if (req->sid && req->sid[0]) {
-		refuse_track(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__NOT_FOUND, "backup codecs are not supported");
-	} else if (n >= PENDING_TRACKS_MAX) {
-		refuse_track(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__LIMIT_EXCEEDED,
-			"too many tracks wait to be published");
-	} else {
-		struct pending_track *pending = XNEW(struct pending_track);
-		pending->req = pb_copy(req);
-		pending->info = info_track_new(req);
-		list_push(&p->pending, &pending->node);
-		send_published(p, pb_str(req->cid), pending->info);
-		if (p->publisher && jsep_remote(p->publisher->jsep))
-			publish_sync(p, p->publisher); /* its section may be there already */
+	const char *why;
+	Livekit__RequestResponse__Reason reason = check_request(p, req, &why);
+	if (reason != LIVEKIT__REQUEST_RESPONSE__REASON__OK) {
+		refuse_track(p, req, reason, why);
+		return;
 	}
+	struct pending_track *pending = XNEW(struct pending_track);
+	pending->is_queued = is_cid_taken(p, pb_str(req->cid));
+	pending->req = pb_copy(req);
+	pending->info = info_track_new(req);
+	list_push(&p->pending, &pending->node);
+	if (pending->is_queued) {
+		refuse_track(p, req, LIVEKIT__REQUEST_RESPONSE__REASON__QUEUED,
+			"a track with this cid is published; this one follows it");
+		return;
+	}
+	send_published(p, pb_str(req->cid), pending->info);
+	if (p->publisher && jsep_remote(p->publisher->jsep))
+		publish_sync(p, p->publisher); /* its section may be there already */
 }
 
 struct track *publish_find(const struct participant *p, const char *sid)
@@ -184,7 +257,7 @@ void participant_update_audio_track(
 	struct participant *p, const Livekit__UpdateLocalAudioTrack *req)
 {
 	struct track *t = publish_find(p, pb_str(req->track_sid));
-	if (!t)
+	if (!t || req->n_features > TRACK_FEATURES_MAX)
 		return;
 	xfree(t->info->audio_features);
 	t->info->n_audio_features = req->n_features;
@@ -229,20 +302,37 @@ static bool has_codec_cid(const Livekit__AddTrackRequest *req, const char *cid)
 	return false;
 }
 
+static bool names(const struct jsep_section *s, const Livekit__AddTrackRequest *req)
+{
+	return s->track_id && (strcmp(pb_str(req->cid), s->track_id) == 0 ||
+				      has_codec_cid(req, s->track_id));
+}
+
+/* Some section of the description names the request: no other one may fulfil it. */
+static bool is_named(const struct peer *peer, const Livekit__AddTrackRequest *req)
+{
+	for (size_t i = 0; i < jsep_section_count(peer->jsep); i++) {
+		const struct jsep_section *s = jsep_section_at(peer->jsep, i);
+		if (is_sending(s) && names(s, req))
+			return true;
+	}
+	return false;
+}
+
 /* The request that a section fulfils: by track id, by a codec's id, else the oldest of its kind. */
-static struct pending_track *match(const struct participant *p, const struct jsep_section *s)
+static struct pending_track *match(
+	const struct participant *p, const struct peer *peer, const struct jsep_section *s)
 {
 	Livekit__TrackType type =
 		s->kind == SDP_KIND_AUDIO ? LIVEKIT__TRACK_TYPE__AUDIO : LIVEKIT__TRACK_TYPE__VIDEO;
 	struct pending_track *oldest = NULL;
 	list_for_each(node, &p->pending) {
 		struct pending_track *pending = list_entry(node, struct pending_track, node);
-		if (pending->req->type != type)
+		if (pending->req->type != type || pending->is_queued)
 			continue;
-		if (s->track_id && (strcmp(pb_str(pending->req->cid), s->track_id) == 0 ||
-					   has_codec_cid(pending->req, s->track_id)))
+		if (names(s, pending->req))
 			return pending;
-		if (!oldest)
+		if (!oldest && !is_named(peer, pending->req))
 			oldest = pending;
 	}
 	return oldest;
@@ -262,7 +352,7 @@ void publish_prefer(struct participant *p, struct peer *peer)
 		const struct jsep_section *s = jsep_section_at(peer->jsep, i);
 		if (!is_sending(s) || by_section(p, s->index))
 			continue;
-		const struct pending_track *pending = match(p, s);
+		const struct pending_track *pending = match(p, peer, s);
 		if (!pending)
 			continue;
 		const Livekit__AddTrackRequest *req = pending->req;
@@ -385,9 +475,11 @@ static void track_start(struct participant *p, struct peer *peer, const struct j
 	timer_init(&t->downgrade, on_downgrade, t);
 	t->info = pending->info;
 	t->cid = xstrdup(pb_str(pending->req->cid));
+	t->msid_track = s->track_id ? xstrdup(s->track_id) : NULL;
 	t->up = start_uptrack(t, peer, s, pending);
 	if (!t->up) {
 		LOG_WARN("track without a codec we forward", F_STR("identity", p->grants->identity));
+		xfree(t->msid_track);
 		xfree(t->cid);
 		xfree(t);
 		return;
@@ -420,7 +512,10 @@ void publish_remove(struct track *t)
 	LOG_INFO("track unpublished", F_STR("room", p->room->name), F_STR("identity", p->grants->identity),
 		F_STR("track", t->info->sid));
 	uptrack_free(t->up);
+	if (!p->is_leaving)
+		take_from_queue(p, t->cid);
 	pb_free(t->info);
+	xfree(t->msid_track);
 	xfree(t->cid);
 	xfree(t);
 }
@@ -433,6 +528,17 @@ void publish_remove_all(struct participant *p)
 		pending_free(list_first(&p->pending, struct pending_track, node));
 }
 
+/* The section carries another track than before, one that was announced: the client put it in the old one's place. */
+static bool is_replaced(const struct track *t, const struct jsep_section *s)
+{
+	if (!s->track_id || !t->msid_track || strcmp(s->track_id, t->msid_track) == 0)
+		return false;
+	list_for_each(node, &t->publisher->pending)
+		if (names(s, list_entry(node, struct pending_track, node)->req))
+			return true;
+	return false;
+}
+
 /* Sections that stopped sending take their tracks with them, before new ones appear. */
 static bool remove_stopped(struct participant *p, struct peer *peer)
 {
@@ -440,7 +546,7 @@ static bool remove_stopped(struct participant *p, struct peer *peer)
 	list_for_each_safe(node, &p->tracks) {
 		struct track *t = list_entry(node, struct track, node);
 		const struct jsep_section *s = jsep_section_at(peer->jsep, t->section);
-		if (s && is_sending(s))
+		if (s && is_sending(s) && !is_replaced(t, s))
 			continue;
 		publish_remove(t);
 		any = true;
@@ -455,7 +561,7 @@ void publish_sync(struct participant *p, struct peer *peer)
 	for (size_t i = 0; i < jsep_section_count(peer->jsep); i++) {
 		const struct jsep_section *s = jsep_section_at(peer->jsep, i);
 		struct pending_track *pending;
-		if (is_sending(s) && !by_section(p, s->index) && (pending = match(p, s)))
+		if (is_sending(s) && !by_section(p, s->index) && (pending = match(p, peer, s)))
 			track_start(p, peer, s, pending);
 	}
 }

@@ -8,6 +8,7 @@
 struct entry {
 	unsigned worker;
 	unsigned announced; /* joins on their way */
+	bool is_open;       /* the worker has made the room */
 };
 
 struct registry {
@@ -69,8 +70,26 @@ void registry_arrived(struct registry *r, const char *room)
 {
 	pthread_mutex_lock(&r->lock);
 	struct entry *e = map_get(&r->rooms, slice_str(room));
-	if (e && e->announced)
+	if (e && e->announced) {
 		e->announced--;
+		e->is_open = true;
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void drop(struct registry *r, struct entry *e, const char *room)
+{
+	r->rooms_of[e->worker]--;
+	map_del(&r->rooms, slice_str(room));
+	xfree(e);
+}
+
+void registry_withdraw(struct registry *r, const char *room)
+{
+	pthread_mutex_lock(&r->lock);
+	struct entry *e = map_get(&r->rooms, slice_str(room));
+	if (e && e->announced && --e->announced == 0 && !e->is_open)
+		drop(r, e, room);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -79,11 +98,8 @@ bool registry_remove(struct registry *r, const char *room)
 	pthread_mutex_lock(&r->lock);
 	struct entry *e = map_get(&r->rooms, slice_str(room));
 	bool may_go = !e || e->announced == 0;
-	if (e && may_go) {
-		r->rooms_of[e->worker]--;
-		map_del(&r->rooms, slice_str(room));
-		xfree(e);
-	}
+	if (e && may_go)
+		drop(r, e, room);
 	pthread_mutex_unlock(&r->lock);
 	return may_go;
 }

@@ -19,8 +19,11 @@ void registry_free(struct registry *r);
  */
 unsigned registry_announce(struct registry *r, const char *room);
 
-/* The announced join has reached the room's worker. That worker's thread. */
+/* The announced join has reached the room's worker, which has the room now. That worker's thread. */
 void registry_arrived(struct registry *r, const char *room);
+
+/* The announced join will not take place: a room that was only announced is forgotten. Any thread. */
+void registry_withdraw(struct registry *r, const char *room);
 
 /* The room is empty and wants to go. False if a join is on its way: then it must stay. The room's worker. */
 MUST_CHECK bool registry_remove(struct registry *r, const char *room);

@@ -6,7 +6,7 @@
 #include "base/metric.h"
 #include "rooms/rooms_internal.h"
 
-enum { COUNT_UPDATE_US = 5 * 1000 * 1000 };
+enum { COUNT_UPDATE_US = 5 * 1000 * 1000, UPDATE_MAX = 16 << 20 };
 
 struct room *room_find_or_new(struct rooms *r, const char *name)
 {
@@ -114,7 +114,8 @@ void room_tick(struct room *room, uint64_t now_us)
 		room_free(room);
 }
 
-void room_broadcast(struct participant *p, bool to_self)
+/* Clients above `protocol_max` are left out. */
+static void broadcast(struct participant *p, bool to_self, int32_t protocol_max)
 {
 	struct room *room = p->room;
 	Livekit__ParticipantInfo *info = info_participant(p);
@@ -128,16 +129,27 @@ void room_broadcast(struct participant *p, bool to_self)
 
 	/* Encoded once for all: a large room hears much of this. */
 	struct buf b;
-	buf_init(&b, 16 << 20);
+	buf_init(&b, UPDATE_MAX);
 	if (pb_encode(&res, &b) == 0) {
 		list_for_each(node, &room->participants) {
 			struct participant *viewer = list_entry(node, struct participant, node);
 			bool wants = viewer == p ? to_self : participant_sees(viewer, p);
-			if (!wants || !viewer->conn)
+			if (!wants || !viewer->conn || viewer->protocol > protocol_max)
 				continue;
 			room->rooms->ops->send(room->rooms->arg, viewer->conn, buf_slice(&b));
-			metric_inc(M_SIGNAL_OUT);
 		}
 	}
 	buf_free(&b);
+}
+
+void room_broadcast(struct participant *p, bool to_self)
+{
+	broadcast(p, to_self, INT32_MAX);
+}
+
+void room_announce_leave(struct participant *p, Livekit__DisconnectReason reason)
+{
+	/* Newer clients take the one who comes in p's place for the same participant with a new sid. */
+	bool is_replaced = reason == LIVEKIT__DISCONNECT_REASON__DUPLICATE_IDENTITY;
+	broadcast(p, false, is_replaced ? PROTOCOL_ASYNC_SID : INT32_MAX);
 }

@@ -112,9 +112,7 @@ void rooms_join(struct rooms *r, struct room_join *join)
 	const char *name = join->grants->video.room;
 	if (join->is_reconnect) {
 		/* No session outlives its connection here: the client starts a new one. */
-		registry_arrived(r->registry, name);
-		if (!map_get(&r->by_name, slice_str(name)))
-			(void)!registry_remove(r->registry, name);
+		registry_withdraw(r->registry, name);
 		refuse(r, join->conn, LIVEKIT__DISCONNECT_REASON__STATE_MISMATCH,
 			LIVEKIT__LEAVE_REQUEST__ACTION__RECONNECT);
 		grants_free(join->grants);
@@ -134,7 +132,7 @@ void rooms_join(struct rooms *r, struct room_join *join)
 	if (old)
 		participant_kick(old, LIVEKIT__DISCONNECT_REASON__DUPLICATE_IDENTITY,
 			LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
-	(void)participant_new(room, join);
+	participant_enter(room, join);
 }
 
 void rooms_conn_closed(struct rooms *r, uint64_t conn)

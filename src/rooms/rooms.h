@@ -28,6 +28,7 @@ struct rooms_cfg {
 	uint32_t pli_throttle_us[3]; /* low, mid, high */
 	uint64_t dynacast_pause_us;
 	size_t data_buffer_bytes; /* per receiver: reliable packets that wait for a slow or new one */
+	uint32_t max_subscriptions_audio, max_subscriptions_video; /* per participant */
 	char node_id[24];
 	char region[64];
 	/* Borrowed for the life of the rooms. */
@@ -89,4 +90,7 @@ void participant_update_audio_track(
 	struct participant *p, const Livekit__UpdateLocalAudioTrack *req);
 void participant_update_video_track(
 	struct participant *p, const Livekit__UpdateLocalVideoTrack *req);
+/* Everybody may subscribe to everything: SDKs state just that when they join. Narrower wishes are not kept yet. */
+void participant_subscription_permission(
+	struct participant *p, const Livekit__SubscriptionPermission *req);
 void participant_leave(struct participant *p, const Livekit__LeaveRequest *req);

@@ -10,6 +10,10 @@
 
 enum {
 	PENDING_TRACKS_MAX = 20,
+	QUEUED_PER_CID_MAX = 3,
+	TRACK_TEXT_MAX = 1024,     /* bytes of each text of a track: cid, name, stream */
+	TRACK_FEATURES_MAX = 64,   /* elements of each list of a track */
+	AWAITED_TRACKS_MAX = 1000, /* of one participant: sids that no track has yet */
 	PROTOCOL_ASYNC_SID = 11, /* above: a replaced duplicate causes no disconnect update */
 	PROTOCOL_OK_RESPONSES = 14,
 	PROTOCOL_CURRENT = 17,
@@ -54,6 +58,7 @@ struct room {
 /* An AddTrackRequest that no section of a description has fulfilled yet. */
 struct pending_track {
 	struct list node;
+	bool is_queued; /* a track with its cid is there still: its turn comes when that one is gone */
 	Livekit__AddTrackRequest *req; /* owned */
 	Livekit__TrackInfo *info;      /* owned */
 };
@@ -64,6 +69,7 @@ struct track {
 	struct participant *publisher;
 	Livekit__TrackInfo *info; /* owned */
 	char *cid;
+	char *msid_track; /* the track id that its section named when it began; NULL = none */
 	uint16_t section;
 	struct uptrack *up;
 	struct list subscriptions; /* struct subscription, by_track */
@@ -74,10 +80,18 @@ struct track {
 };
 
 enum subscription_state {
+	SUB_OVER_LIMIT,   /* the subscriber has as many tracks of the kind as are allowed */
 	SUB_WAIT_SECTION, /* single connection: the client has no free section */
 	SUB_NEGOTIATING,  /* described, not yet confirmed by a round */
 	SUB_ACTIVE,
 	SUB_UNSUPPORTED,  /* the subscriber has not the codec */
+};
+
+/* A track that a participant asked for before there was one with this sid. */
+struct awaited_track {
+	struct list node;
+	uint64_t until_us;
+	char sid[ID_CAP];
 };
 
 struct subscription {
@@ -107,6 +121,10 @@ struct peer {
 	bool is_stale;             /* offerer: something changed since then */
 	struct timer answer_limit; /* offerer */
 	uint32_t asked[2];         /* single: sections asked for and not yet offered: audio, video */
+	uint32_t slots[2];         /* single: sections for receiving in the client's last offer */
+	uint64_t round_us;         /* when something was last asked for, offered or answered */
+	unsigned repeats;          /* rounds asked for again since there was progress */
+	bool awaits_offer;         /* single: none came since the last requirement */
 };
 
 /* A reliable data packet that waits for its receiver. */
@@ -128,15 +146,16 @@ struct participant {
 	Livekit__ClientInfo__SDK sdk;
 	bool is_single_pc, auto_subscribe, adaptive_stream;
 	bool is_dependent; /* agents and recorders do not keep a room alive */
-	bool is_established;
 	bool is_leaving;
 	uint64_t joined_us, token_due_us;
-	uint64_t lost_us; /* the media path was lost; 0 = it is fine */
+	struct timer failed; /* a connection ended: so does the participant, but not amid the session's own call */
+	bool said_goodbye;   /* it ended because the client closed it */
 
 	struct peer *publisher, *subscriber; /* the same one with a single connection */
 	struct list pending;                 /* struct pending_track */
 	struct list tracks;                  /* struct track */
 	struct list subscriptions;           /* struct subscription */
+	struct list awaited;                 /* struct awaited_track */
 
 	uint32_t last_data_seq;
 	struct list data_queue;
@@ -157,6 +176,8 @@ void room_changed(struct room *room);
 
 /* Sends p's info to everybody who may see it, itself included if `to_self`. Raises its version. */
 void room_broadcast(struct participant *p, bool to_self);
+/* Tells the others that p has left. */
+void room_announce_leave(struct participant *p, Livekit__DisconnectReason reason);
 
 /* ---- info.c: messages made from the structures; the results borrow from them */
 struct info_room {
@@ -178,7 +199,8 @@ Livekit__TrackInfo *info_track_new(const Livekit__AddTrackRequest *req);
 void participant_send(struct participant *p, const Livekit__SignalResponse *response);
 
 /* ---- participant.c */
-struct participant *participant_new(struct room *room, struct room_join *join);
+/* May end the participant again at once. */
+void participant_enter(struct room *room, struct room_join *join);
 /* Tells everybody, frees it. `leave` NULL: the client is not told. */
 void participant_remove(struct participant *p, Livekit__DisconnectReason reason,
 	const Livekit__LeaveRequest *leave);
@@ -187,8 +209,8 @@ void participant_kick(struct participant *p, Livekit__DisconnectReason reason,
 bool participant_sees(const struct participant *viewer, const struct participant *other);
 void participant_tick(struct participant *p, uint64_t now_us);
 void participant_send_token(struct participant *p);
-/* The state of a peer changed. May free p: false then. */
-bool participant_peer_changed(struct participant *p, struct peer *peer, enum session_state state);
+/* The state of a peer changed. Never frees p. */
+void participant_peer_changed(struct participant *p, struct peer *peer, enum session_state state);
 bool participant_is_hidden(const struct participant *p);
 struct peer *participant_primary(const struct participant *p);
 
@@ -196,13 +218,17 @@ struct peer *participant_primary(const struct participant *p);
 /* NULL when the worker takes no more sessions. */
 struct peer *peer_new(struct participant *p, enum jsep_role role);
 void peer_free(struct peer *peer);
-/* Applies a client's offer and sends the answer. If that fails the participant is told to start anew, and is gone. */
-void peer_answer_offer(struct peer *peer, const Livekit__SessionDescription *offer);
-void peer_take_answer(struct peer *peer, const Livekit__SessionDescription *answer);
-/* Something to negotiate came up: an offer of ours, or with a single connection a request for one, follows soon. */
-void peer_negotiate(struct peer *peer);
+/* Tells the description our candidates, after an ICE restart too. */
+void peer_set_candidates(struct peer *peer);
 /* The section's extension numbers in the form that packets are read and written with. */
 struct rtp_ext_ids peer_ext_ids(const uint8_t by_jsep[JSEP_EXT_N]);
+
+/* ---- negotiate.c */
+void negotiate_init(struct peer *peer);
+/* Something to negotiate came up: an offer of ours, or with a single connection a request for one, follows soon. */
+void peer_negotiate(struct peer *peer);
+/* Once per second: a request for a round that led to nothing is made again, some times. */
+void peer_repeat(struct peer *peer, uint64_t now_us);
 
 /* ---- publish.c */
 /* Between offer and answer: how the sections of awaited tracks are to be answered. */
@@ -221,10 +247,16 @@ void subscribe_to_all(struct participant *p);
 /* Everybody who wants it gets this new track. */
 void subscribe_all_to(struct track *t);
 void subscription_free(struct subscription *sub);
-/* Single connection: gives waiting subscriptions the sections that are free. */
+/* Describes waiting subscriptions: with a single connection in the sections that are free. */
 void subscribe_fill_slots(struct peer *peer);
-/* A round of negotiation is complete: described subscriptions become live. */
+/* A round of negotiation is complete: described subscriptions become live, and those that lost their section wait. */
 void subscribe_round_done(struct peer *peer);
+/* How many subscriptions wait for a section: audio, video. */
+void subscribe_count_waiting(const struct participant *p, uint32_t n[2]);
+/* Some subscription needs another round. */
+bool subscribe_is_unsettled(const struct participant *p);
+/* Gives up on tracks that did not appear in time. */
+void subscribe_tick(struct participant *p, uint64_t now_us);
 void subscribe_remove_all(struct participant *p);
 
 /* ---- data.c */

@@ -4,7 +4,8 @@
 bool sctp_backlog_is_full(const struct sctp_backlog *b)
 {
 	return b->count == SCTP_BACKLOG_BUCKETS &&
-		b->bucket_messages[(b->first + b->count - 1) % SCTP_BACKLOG_BUCKETS] == SCTP_BACKLOG_PER_BUCKET;
+	       b->bucket_messages[(b->first + b->count - 1) % SCTP_BACKLOG_BUCKETS] ==
+		       SCTP_BACKLOG_PER_BUCKET;
 }
 
 void sctp_backlog_add(struct sctp_backlog *b, size_t bytes)

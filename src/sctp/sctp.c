@@ -102,7 +102,8 @@ static void reset_stream(struct sctp *s, uint16_t id)
 	};
 	reset->srs_stream_list[0] = id;
 	sctp_gate_enter(s);
-	int failed = usrsctp_setsockopt(s->socket, IPPROTO_SCTP, SCTP_RESET_STREAMS, reset, (socklen_t)n);
+	int failed = usrsctp_setsockopt(
+		s->socket, IPPROTO_SCTP, SCTP_RESET_STREAMS, reset, (socklen_t)n);
 	sctp_gate_leave();
 	/* A peer without RFC 6525 cannot be told; the channel ends here all the same. */
 	if (failed)

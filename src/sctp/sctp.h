@@ -105,8 +105,8 @@ MUST_CHECK struct sctp *sctp_new(const struct sctp_cfg *cfg, const struct sctp_o
  */
 void sctp_free(struct sctp *s);
 
-/* Sends INIT; both sides do (RFC 8831 §6.2 with simultaneous open). Call once, when DTLS is connected. 0, -ERR_BAD_STATE,
- * -ERR_SYSTEM. */
+/* Sends INIT; both sides do (RFC 8831 §6.2 with simultaneous open). Call once, when DTLS is
+ * connected. 0, -ERR_BAD_STATE, -ERR_SYSTEM. */
 MUST_CHECK int sctp_start(struct sctp *s);
 
 /* One SCTP packet out of DTLS. 0, -ERR_MALFORMED (too short or long, wrong CRC32c), -ERR_CLOSED. */

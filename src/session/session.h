@@ -23,6 +23,7 @@ enum session_state {
 	SESSION_CONNECTED,    /* ICE has a path and DTLS has made keys */
 	SESSION_DISCONNECTED, /* the path is silent; it may come back */
 	SESSION_FAILED,       /* it will not; only session_restart_ice leads on, unless DTLS failed */
+	SESSION_CLOSED,       /* the other side said goodbye (DTLS close_notify): it is over */
 };
 
 struct session_ops {
@@ -108,8 +109,8 @@ struct rtp_out {
 	uint32_t next; /* of the same session's queue; rtc's */
 	uint16_t payload_len;
 	uint8_t hdr_len, prefix_len;
-	uint8_t hdr[RTP_OUT_HDR_CAP];
 	uint8_t prefix[RTP_OUT_PREFIX_CAP];
+	uint8_t hdr[RTP_OUT_HDR_CAP]; /* last: a header of the usual 20 bytes ends with the first cache line */
 };
 
 /* A place at the end of the session's queue; never NULL on a connected session (a full queue is flushed first). */

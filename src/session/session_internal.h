@@ -51,22 +51,25 @@ struct session_tuple {
 };
 
 struct session {
-	struct list node;  /* in rtc->sessions or rtc->dead */
-	struct list dirty; /* in rtc->dirty while packets wait */
+	/* What every packet sent touches: one cache line. */
 	struct rtc *rtc;
+	struct list dirty;         /* in rtc->dirty while packets wait */
+	uint32_t tx_head, tx_tail; /* in rtc->queue */
+	struct srtp *srtp;
+	struct ice *ice;
+	uint8_t srtp_overhead;
+	bool is_closed, ice_moved, dtls_started, dtls_failed;
+	enum session_state state;
+
+	struct list node; /* in rtc->sessions or rtc->dead */
 	uint64_t id;
 	const struct session_ops *ops;
 	void *arg;
-	enum session_state state;
-	bool is_closed, ice_moved, dtls_started, dtls_failed;
 
-	struct ice *ice;
 	char ufrag[SESSION_UFRAG_LEN + 1], pwd[SESSION_PWD_LEN + 1];
 	char old_ufrag[SESSION_UFRAG_LEN + 1]; /* of the generation before an ICE restart, "" = none */
 	struct dtls *dtls;
 	bool is_dtls_server;
-	struct srtp *srtp;
-	size_t srtp_overhead;
 	struct sctp *sctp;
 	bool sctp_is_up;
 	uint32_t remote_max_message;
@@ -74,8 +77,6 @@ struct session {
 
 	struct session_tuple tuples[SESSION_TUPLES_MAX], probes[SESSION_TUPLES_MAX];
 	unsigned next_tuple, next_probe;
-
-	uint32_t tx_head, tx_tail; /* in rtc->queue */
 };
 
 /* Datagrams that the demultiplexer found to be this session's. Count drops themselves. */

@@ -16,6 +16,7 @@ enum {
 	BYTES_PER_PACKET = 512, /* mean, for sizing the retransmission buffer */
 	FIRST_KEY_FRAME_RETRY_US = 1000 * 1000,
 	FIRST_KEY_FRAME_GIVE_UP_US = 30 * 1000 * 1000,
+	PREFETCH_AHEAD = 2, /* downtracks: 60 ns of work */
 };
 
 struct uptrack *uptrack_new(struct receiver *r, const struct uptrack_cfg *cfg)
@@ -126,6 +127,17 @@ void uptrack_detach(struct uptrack *u, struct downtrack *d)
 	uptrack_update_wanted(u);
 }
 
+/*
+ * A layer that the publisher stopped because nobody wanted it is no unreliable one: now that somebody does, it counts
+ * from its first packet.
+ */
+static void forgive_silence(struct uptrack *u, int wanted)
+{
+	for (int i = 0; i <= wanted && i < u->n_layers; i++)
+		if (!u->info[i].is_active)
+			u->layers[i].was_active = false;
+}
+
 void uptrack_update_wanted(struct uptrack *u)
 {
 	int wanted = LAYER_NONE;
@@ -133,6 +145,8 @@ void uptrack_update_wanted(struct uptrack *u)
 		wanted = MAX(wanted, u->down[i]->wanted);
 	if (wanted == u->wanted)
 		return;
+	if (wanted > u->wanted)
+		forgive_silence(u, wanted);
 	u->wanted = wanted;
 	u->ops->wanted_changed(u->arg, wanted);
 }
@@ -278,6 +292,9 @@ void fwd_push(struct uptrack *u, const struct fwd_packet *pkt)
 		pkt->layer->key_frame_seen = true;
 		pkt->layer->pli_pending = false; /* whoever asked has it now */
 	}
-	for (uint32_t i = 0; i < u->n_down; i++)
+	for (uint32_t i = 0; i < u->n_down; i++) {
+		if (i + PREFETCH_AHEAD < u->n_down)
+			downtrack_prefetch(u->down[i + PREFETCH_AHEAD]);
 		downtrack_push(u->down[i], pkt);
+	}
 }

@@ -14,8 +14,13 @@ struct bridge {
 	struct registry *registry;
 	struct bridge_target *targets;
 	unsigned n_targets;
-	struct map conns; /* conn → its target; front thread only */
+	struct map conns; /* conn → struct bridge_conn; front thread only */
 	struct front *const *front;
+};
+
+struct bridge_conn {
+	struct bridge_target *target;
+	bool is_broken; /* a message did not get through: none may follow */
 };
 
 /* ------------------------------------------------------------------ messages to a worker */
@@ -119,31 +124,33 @@ static void on_open(void *arg, uint64_t conn, struct signal_join_params *params)
 	struct bridge_target *target = &b->targets[registry_announce(b->registry, params->room)];
 	struct open_msg *m = XNEW(struct open_msg);
 	*m = (struct open_msg){{&open_kind}, target->rooms, conn, params};
-	metric_inc(M_SIGNAL_CONNECTIONS);
-	map_put(&b->conns, key(&conn), target);
+	struct bridge_conn *c = XNEW(struct bridge_conn);
+	c->target = target;
+	map_put(&b->conns, key(&conn), c);
 	if (mbox_post(&target->worker->mbox, &m->msg) == 0)
 		return;
 	LOG_WARN("worker is overloaded, join refused", F_UINT("worker", target->worker->index));
-	registry_arrived(b->registry, params->room);
+	registry_withdraw(b->registry, params->room);
 	open_drop(&m->msg);
+	c->is_broken = true;
 	front_close(*b->front, conn, SIGNAL_CLOSE_TRY_LATER);
 }
 
 static void on_request(void *arg, uint64_t conn, Livekit__SignalRequest *req)
 {
 	struct bridge *b = arg;
-	struct bridge_target *target = map_get(&b->conns, key(&conn));
-	if (!target) {
+	struct bridge_conn *c = map_get(&b->conns, key(&conn));
+	if (!c || c->is_broken) {
 		pb_free(req);
 		return;
 	}
 	struct request_msg *m = XNEW(struct request_msg);
-	*m = (struct request_msg){{&request_kind}, target->rooms, conn, req};
-	metric_inc(M_SIGNAL_IN);
-	if (mbox_post(&target->worker->mbox, &m->msg) == 0)
+	*m = (struct request_msg){{&request_kind}, c->target->rooms, conn, req};
+	if (mbox_post(&c->target->worker->mbox, &m->msg) == 0)
 		return;
 	/* No request may be lost in the middle of a conversation: the client starts anew. */
 	request_drop(&m->msg);
+	c->is_broken = true;
 	front_close(*b->front, conn, SIGNAL_CLOSE_TRY_LATER);
 }
 
@@ -154,10 +161,11 @@ static void on_request(void *arg, uint64_t conn, Livekit__SignalRequest *req)
 static void on_closed(void *arg, uint64_t conn)
 {
 	struct bridge *b = arg;
-	struct bridge_target *target = map_del(&b->conns, key(&conn));
-	metric_sub(M_SIGNAL_CONNECTIONS, 1);
-	if (!target)
+	struct bridge_conn *c = map_del(&b->conns, key(&conn));
+	if (!c)
 		return;
+	struct bridge_target *target = c->target;
+	xfree(c);
 	struct closed_msg *m = XNEW(struct closed_msg);
 	*m = (struct closed_msg){{&closed_kind}, target->rooms, conn};
 	while (mbox_post(&target->worker->mbox, &m->msg) != 0) {
@@ -199,6 +207,9 @@ void bridge_free(struct bridge *b)
 {
 	if (!b)
 		return;
+	size_t at = 0;
+	for (void *c; (c = map_next(&b->conns, &at, NULL));)
+		xfree(c);
 	map_free(&b->conns);
 	xfree(b->targets);
 	xfree(b);

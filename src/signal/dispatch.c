@@ -15,7 +15,8 @@
 	X(LEAVE,                leave,               participant_leave)                            \
 	X(UPDATE_METADATA,      update_metadata,     participant_update_metadata)                  \
 	X(UPDATE_AUDIO_TRACK,   update_audio_track,  participant_update_audio_track)               \
-	X(UPDATE_VIDEO_TRACK,   update_video_track,  participant_update_video_track)
+	X(UPDATE_VIDEO_TRACK,   update_video_track,  participant_update_video_track)               \
+	X(SUBSCRIPTION_PERMISSION, subscription_permission, participant_subscription_permission)
 
 typedef void handler(struct participant *p, const Livekit__SignalRequest *req);
 

@@ -101,3 +101,22 @@ export async function received(page, identity) {
     return out;
   }, identity);
 }
+
+// Before join: keeps the page's peer connections in window.pcs and its data channels, by label, in window.channels.
+export async function spy(page) {
+  await page.evaluate(() => {
+    const Original = window.RTCPeerConnection;
+    window.pcs = [];
+    window.channels = {};
+    window.RTCPeerConnection = class extends Original {
+      constructor(...args) {
+        super(...args);
+        window.pcs.push(this);
+      }
+
+      createDataChannel(label, options) {
+        return (window.channels[label] = super.createDataChannel(label, options));
+      }
+    };
+  });
+}

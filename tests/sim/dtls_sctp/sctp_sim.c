@@ -107,8 +107,13 @@ static void on_closed(void *arg, int err)
 	p->closed = err;
 }
 
-static const struct sctp_ops ops = {.send = on_send, .wake = on_wake, .connected = on_connected,
-	.channel_open = on_channel_open, .message = on_message, .channel_closed = on_channel_closed, .closed = on_closed};
+static const struct sctp_ops ops = {.send = on_send,
+	.wake = on_wake,
+	.connected = on_connected,
+	.channel_open = on_channel_open,
+	.message = on_message,
+	.channel_closed = on_channel_closed,
+	.closed = on_closed};
 
 /* Hands over what is due; the array is unordered, and that is the reordering. */
 static void deliver_due(struct net *w)
@@ -180,8 +185,10 @@ static void reliable_channel_delivers_all_in_order(void **st)
 	static const unsigned losses[] = {0, 10, 20};
 	for (uint32_t i = 0; i < ARRAY_LEN(losses); i++) {
 		struct net *w = net_new(i + 1, losses[i]);
-		struct sctp_channel_info info = {
-			.is_ordered = true, .max_retransmits = -1, .max_lifetime_ms = -1, .label = slice_str("_reliable")};
+		struct sctp_channel_info info = {.is_ordered = true,
+			.max_retransmits = -1,
+			.max_lifetime_ms = -1,
+			.label = slice_str("_reliable")};
 		assert_int_equal(sctp_open_channel(w->a.s, &info), 0);
 		for (uint32_t seq = 0; seq < MESSAGES;) {
 			int err = send_numbered(w, info.id, seq);

@@ -189,7 +189,8 @@ static void random_sources_come_out_as_one_stream(void **st)
 			struct rtp_munged out;
 			if (i && p[i].is_dropped) {
 				int err = rtp_munger_skip(&m, p[i].seq);
-				assert_true(err == 0 || err == -ERR_BAD_STATE || err == -ERR_REPLAY);
+				assert_true(
+					err == 0 || err == -ERR_BAD_STATE || err == -ERR_REPLAY);
 				refused_late += err == -ERR_BAD_STATE;
 				continue;
 			}

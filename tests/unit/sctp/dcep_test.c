@@ -19,7 +19,8 @@ static void open_is_read(void **st)
 {
 	(void)st;
 	struct sctp_channel_info info;
-	assert_int_equal(sctp_dcep_parse_open(&info, slice_of(open_message, sizeof open_message)), 0);
+	assert_int_equal(
+		sctp_dcep_parse_open(&info, slice_of(open_message, sizeof open_message)), 0);
 	assert_false(info.is_ordered);
 	assert_int_equal(info.max_retransmits, 0);
 	assert_int_equal(info.max_lifetime_ms, -1);
@@ -57,17 +58,23 @@ static void hostile_opens_are_refused(void **st)
 	struct sctp_channel_info info;
 	uint8_t m[DCEP_OPEN_LEN + SCTP_LABEL_MAX + 2] = {0x03};
 	for (size_t n = 0; n < sizeof open_message; n++)
-		assert_int_equal(sctp_dcep_parse_open(&info, slice_of(open_message, n)), -ERR_TRUNCATED);
+		assert_int_equal(
+			sctp_dcep_parse_open(&info, slice_of(open_message, n)), -ERR_TRUNCATED);
 	memcpy(m, open_message, sizeof open_message);
-	assert_int_equal(sctp_dcep_parse_open(&info, slice_of(m, sizeof open_message + 1)), -ERR_MALFORMED);
+	assert_int_equal(
+		sctp_dcep_parse_open(&info, slice_of(m, sizeof open_message + 1)), -ERR_MALFORMED);
 	m[0] = 0x04;
-	assert_int_equal(sctp_dcep_parse_open(&info, slice_of(m, sizeof open_message)), -ERR_MALFORMED);
+	assert_int_equal(
+		sctp_dcep_parse_open(&info, slice_of(m, sizeof open_message)), -ERR_MALFORMED);
 	m[0] = 0x03;
 	wr16(m + 10, 0);
 	wr16(m + 8, SCTP_LABEL_MAX);
-	assert_int_equal(sctp_dcep_parse_open(&info, slice_of(m, DCEP_OPEN_LEN + SCTP_LABEL_MAX)), 0);
+	assert_int_equal(
+		sctp_dcep_parse_open(&info, slice_of(m, DCEP_OPEN_LEN + SCTP_LABEL_MAX)), 0);
 	wr16(m + 8, SCTP_LABEL_MAX + 1);
-	assert_int_equal(sctp_dcep_parse_open(&info, slice_of(m, DCEP_OPEN_LEN + SCTP_LABEL_MAX + 1)), -ERR_RANGE);
+	assert_int_equal(
+		sctp_dcep_parse_open(&info, slice_of(m, DCEP_OPEN_LEN + SCTP_LABEL_MAX + 1)),
+		-ERR_RANGE);
 	wr32(m + 4, UINT32_MAX); /* a limit beyond what the field can say stays a limit */
 	wr16(m + 8, 0);
 	assert_int_equal(sctp_dcep_parse_open(&info, slice_of(m, DCEP_OPEN_LEN)), 0);
@@ -112,7 +119,8 @@ static void backlog_follows_the_bytes(void **st)
 	assert_int_equal(b.messages, SCTP_BACKLOG_BUCKETS * SCTP_BACKLOG_PER_BUCKET);
 	for (size_t left = bytes; left; left--) {
 		sctp_backlog_settle(&b, left);
-		assert_in_range(b.messages, (left + 2) / 3, (left + 2) / 3 + SCTP_BACKLOG_PER_BUCKET);
+		assert_in_range(
+			b.messages, (left + 2) / 3, (left + 2) / 3 + SCTP_BACKLOG_PER_BUCKET);
 	}
 	sctp_backlog_settle(&b, 0);
 	assert_int_equal(b.messages, 0);

@@ -14,7 +14,13 @@
 #include "sctp/sctp.h"
 #include "../../sim/dtls_sctp/virtual_clock.h"
 
-enum { MESSAGES_MAX = 256, FLAG_FREE_ON_MESSAGE = 1, FLAG_ECHO = 2, FLAG_FREE_ON_CLOSED = 4, PAIRS = 16 };
+enum {
+	MESSAGES_MAX = 256,
+	FLAG_FREE_ON_MESSAGE = 1,
+	FLAG_ECHO = 2,
+	FLAG_FREE_ON_CLOSED = 4,
+	PAIRS = 16
+};
 
 struct packet {
 	struct list node;
@@ -127,8 +133,8 @@ static void on_closed(void *arg, int err)
 	}
 }
 
-static const struct sctp_ops ops = {on_send, on_wake, on_connected, on_channel_open, on_acked, on_message, on_writable,
-	on_channel_closed, on_closed};
+static const struct sctp_ops ops = {on_send, on_wake, on_connected, on_channel_open, on_acked,
+	on_message, on_writable, on_channel_closed, on_closed};
 
 struct pair {
 	struct peer a, b; /* a is the DTLS client: its ids are even */
@@ -215,8 +221,10 @@ static uint16_t open_channel(struct pair *l, struct peer *from, struct sctp_chan
 
 static struct sctp_channel_info reliable(const char *label)
 {
-	return (struct sctp_channel_info){
-		.is_ordered = true, .max_retransmits = -1, .max_lifetime_ms = -1, .label = slice_str(label)};
+	return (struct sctp_channel_info){.is_ordered = true,
+		.max_retransmits = -1,
+		.max_lifetime_ms = -1,
+		.label = slice_str(label)};
 }
 
 static void fill(uint8_t *p, size_t n, unsigned seed)
@@ -258,7 +266,8 @@ static void channels_open_from_both_sides(void **st)
 	assert_string_equal(l->b.label, "_lossy");
 	assert_string_equal(l->b.protocol, "p");
 
-	info = (struct sctp_channel_info){.is_ordered = true, .max_retransmits = -1, .max_lifetime_ms = 250};
+	info = (struct sctp_channel_info){
+		.is_ordered = true, .max_retransmits = -1, .max_lifetime_ms = 250};
 	assert_int_equal(open_channel(l, &l->b, info), 1);
 	assert_int_equal(l->b.acked, 1);
 	assert_true(l->a.info.is_ordered);
@@ -672,7 +681,9 @@ static void an_idle_association_is_small(void **st)
 		pass(pairs[i], 200);
 	}
 	size_t after = mallinfo2().uordblks; /* zero under a sanitizer */
-	size_t each = after > before ? (after - before - PAIRS * sizeof **pairs) / (2 * (size_t)PAIRS) : 0;
+	size_t each = after > before
+			      ? (after - before - PAIRS * sizeof **pairs) / (2 * (size_t)PAIRS)
+			      : 0;
 	print_message("an idle association takes %zu bytes of heap\n", each);
 	assert_in_range(each, 0, 60 * 1024);
 	for (size_t i = 0; i < PAIRS; i++)
