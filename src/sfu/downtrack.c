@@ -85,7 +85,8 @@ static uint32_t expected_ts(const struct downtrack *d, const struct fwd_packet *
 	if (!from || !from->has_sr || !pkt->layer->has_sr)
 		return by_time;
 	uint64_t apart = source_ntp(pkt->layer, pkt->rtp->timestamp, rate) - from->sr_ntp;
-	int64_t ticks = ((int64_t)apart >> 32) * rate + (int64_t)((apart & UINT32_MAX) * rate >> 32);
+	int64_t ticks =
+		((int64_t)apart >> 32) * rate + (int64_t)((apart & UINT32_MAX) * rate >> 32);
 	uint32_t by_reports = from->sr_rtp + (uint32_t)ticks - d->rtp.ts_offset - d->ts_late;
 	int32_t off = ts_diff(by_reports, by_time);
 	return off > (int32_t)rate || off < -(int32_t)rate ? by_time : by_reports;
@@ -398,7 +399,8 @@ bool downtrack_report(const struct downtrack *d, uint64_t now_us, struct rtcp_sr
 	/* The publisher's own clock: audio and video of one publisher stay in step (RFC 3550 §6.4.1). */
 	uint64_t passed_us = now_us - l->sr_at_us;
 	uint32_t ticks = (uint32_t)(passed_us * d->up->codec->clock_rate / US_PER_S);
-	uint64_t passed_ntp = (passed_us / US_PER_S << 32) + (passed_us % US_PER_S << 32) / US_PER_S;
+	uint64_t passed_ntp =
+		(passed_us / US_PER_S << 32) + (passed_us % US_PER_S << 32) / US_PER_S;
 	*sr = (struct rtcp_sr){
 		.ssrc = d->ssrc,
 		.ntp = l->sr_ntp + passed_ntp,

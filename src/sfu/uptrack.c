@@ -72,7 +72,8 @@ void uptrack_set_muted(struct uptrack *u, bool is_muted)
 	u->is_muted = is_muted;
 	if (is_muted)
 		return;
-	/* As at the start: each layer counts from its first packet, and the first cycle begins with the first of all. */
+	/* As at the start: each layer counts from its first packet, and the first cycle begins with
+	 * the first of all. */
 	u->cycle_end_us = UINT64_MAX;
 	for (uint8_t i = 0; i < u->n_layers; i++)
 		u->layers[i].was_active = false;

@@ -269,7 +269,8 @@ static void decode(struct picture *p, bool follows)
 	if (follows && t->layer == d->last.tag.layer)
 		assert_int_equal(p->ts - d->last.ts,
 			(uint16_t)(t->frame - d->last.tag.frame) * FRAME_TICKS);
-	uint32_t expected = d->first_ts + (uint32_t)(uint16_t)(t->frame - d->first_frame) * FRAME_TICKS;
+	uint32_t expected =
+		d->first_ts + (uint32_t)(uint16_t)(t->frame - d->first_frame) * FRAME_TICKS;
 	d->worst_ts = MAX(d->worst_ts, abs(ts_diff(p->ts, expected)));
 	d->decoded[t->layer][t->frame] = true;
 	d->longest_us = MAX(d->longest_us, sim.now_us - p->since_us);
@@ -333,7 +334,8 @@ static void sub_run(void)
 
 /* ------------------------------------------------------------------ in the middle */
 
-static void on_up(void *arg, int end, const struct addr *from, const struct addr *to, struct slice data)
+static void on_up(
+	void *arg, int end, const struct addr *from, const struct addr *to, struct slice data)
 {
 	(void)arg, (void)from, (void)to;
 	if (end == 0) {
@@ -352,7 +354,8 @@ static void on_up(void *arg, int end, const struct addr *from, const struct addr
 		receiver_rtcp(sim.receiver, &pkt, sim.now_us);
 }
 
-static void on_down(void *arg, int end, const struct addr *from, const struct addr *to, struct slice data)
+static void on_down(
+	void *arg, int end, const struct addr *from, const struct addr *to, struct slice data)
 {
 	(void)arg, (void)from, (void)to;
 	if (end == 1) {
@@ -397,7 +400,10 @@ struct weather {
 
 static void weather(const struct weather *w)
 {
-	struct link_dir dir = {.loss_pm = w->loss_pm, .dup_pm = w->dup_pm, .delay_us = 20 * MS, .jitter_us = w->jitter_us};
+	struct link_dir dir = {.loss_pm = w->loss_pm,
+		.dup_pm = w->dup_pm,
+		.delay_us = 20 * MS,
+		.jitter_us = w->jitter_us};
 	for (int e = 0; e < 2; e++) {
 		sim.up.dir[e] = dir;
 		sim.down.dir[e] = dir;
@@ -413,9 +419,12 @@ static void sim_open(const struct weather *w)
 	link_init(&sim.down, w->seed + 1, on_down, NULL);
 	sim.up.now_us = sim.down.now_us = sim.now_us;
 	weather(w);
-	sim.to_pub = (struct session){.is_connected = true, .rtcp = to_publisher, .rtt_us = 50 * MS};
-	sim.to_sub = (struct session){
-		.is_connected = true, .rtp = to_subscriber, .rtcp = to_subscriber, .rtt_us = 50 * MS};
+	sim.to_pub =
+		(struct session){.is_connected = true, .rtcp = to_publisher, .rtt_us = 50 * MS};
+	sim.to_sub = (struct session){.is_connected = true,
+		.rtp = to_subscriber,
+		.rtcp = to_subscriber,
+		.rtt_us = 50 * MS};
 	sim.receiver = receiver_new(&sim.to_pub, &sim.wheel);
 	struct uptrack_cfg cfg = {
 		.codec = rtp_codec_find(slice_str("video/VP8")),
@@ -535,7 +544,8 @@ static void all_that_is_lost_is_recovered(void **st)
 		sim_open(&(struct weather){.seed = 100 + i});
 		sim_join(QUALITY_HIGH);
 		sim_run(300 * MS); /* nobody can know of what is lost before the first packet */
-		weather(&(struct weather){.loss_pm = losses[i / 3], .dup_pm = 10, .jitter_us = 10 * MS});
+		weather(&(struct weather){
+			.loss_pm = losses[i / 3], .dup_pm = 10, .jitter_us = 10 * MS});
 		sim_run(20 * S);
 		weather(&(struct weather){0});
 		sim_run(S);
@@ -554,7 +564,10 @@ static void a_storm_is_survived(void **st)
 {
 	(void)st;
 	for (unsigned i = 0; i < 6; i++) {
-		sim_open(&(struct weather){.seed = 200 + i, .loss_pm = i < 3 ? 100 : 200, .dup_pm = 20, .jitter_us = 40 * MS});
+		sim_open(&(struct weather){.seed = 200 + i,
+			.loss_pm = i < 3 ? 100 : 200,
+			.dup_pm = 20,
+			.jitter_us = 40 * MS});
 		sim_join(QUALITY_HIGH);
 		sim_run(30 * S);
 		assert_sound(30 * S);
@@ -573,10 +586,11 @@ static void a_storm_is_survived(void **st)
 static void layers_switch_under_loss(void **st)
 {
 	(void)st;
-	static const enum layer_quality wishes[] = {
-		QUALITY_LOW, QUALITY_HIGH, QUALITY_MEDIUM, QUALITY_LOW, QUALITY_MEDIUM, QUALITY_HIGH};
+	static const enum layer_quality wishes[] = {QUALITY_LOW, QUALITY_HIGH, QUALITY_MEDIUM,
+		QUALITY_LOW, QUALITY_MEDIUM, QUALITY_HIGH};
 	for (unsigned i = 0; i < 6; i++) {
-		sim_open(&(struct weather){.seed = 300 + i, .loss_pm = 20 * i, .dup_pm = 10, .jitter_us = 15 * MS});
+		sim_open(&(struct weather){
+			.seed = 300 + i, .loss_pm = 20 * i, .dup_pm = 10, .jitter_us = 15 * MS});
 		sim_join(QUALITY_HIGH);
 		for (unsigned k = 0; k < 18; k++) {
 			sim_run(3 * S);
@@ -603,7 +617,8 @@ static void a_late_joiner_begins_soon(void **st)
 {
 	(void)st;
 	for (unsigned i = 0; i < 8; i++) {
-		sim_open(&(struct weather){.seed = 400 + i, .loss_pm = 10 * i, .jitter_us = 10 * MS});
+		sim_open(&(struct weather){
+			.seed = 400 + i, .loss_pm = 10 * i, .jitter_us = 10 * MS});
 		sim_run(5 * S + i * 37 * MS);
 		sim_join(QUALITY_HIGH);
 		uint64_t joined_us = sim.now_us;

@@ -12,7 +12,8 @@ static void start(const char *mime, unsigned layers, struct subscriber_cfg cfg)
 static void start_video(unsigned layers)
 {
 	start("video/VP8", layers,
-		(struct subscriber_cfg){.has_rtx = true, .has_send_time = true, .quality = QUALITY_HIGH});
+		(struct subscriber_cfg){
+			.has_rtx = true, .has_send_time = true, .quality = QUALITY_HIGH});
 }
 
 static void finish(void)
@@ -257,8 +258,8 @@ static void a_switch_that_came_too_late_does_not_shift_the_clock_for_good(void *
 static void reports_that_cannot_be_true_are_not_believed(void **st)
 {
 	(void)st;
-	static const uint64_t lies[] = {0, 1, UINT64_C(0x7fffffff) << 32, UINT64_C(0x8000000000000000), UINT64_MAX,
-		UINT64_C(5) << 32};
+	static const uint64_t lies[] = {0, 1, UINT64_C(0x7fffffff) << 32,
+		UINT64_C(0x8000000000000000), UINT64_MAX, UINT64_C(5) << 32};
 	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
 		start_video(2);
 		const uint64_t ntp = UINT64_C(0x40000000) << 32;
