@@ -30,6 +30,7 @@ build: $(if $(wildcard web/package.json),web/dist/index.html)
 	@ln -sf src/app/sterna build/sterna
 
 web: web/dist/index.html
+	@:
 
 web/dist/index.html: $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 	@scripts/setup --build-only

@@ -69,6 +69,8 @@ static bool admit(struct config_loader *l, const struct config_row **row, unsign
 	if (o->rank > rank)
 		return false;
 	*o = (struct config_origin){(uint8_t)rank, *w};
+	if ((*row)->flags & ROW_IDLE)
+		config_warn(l, w, "without effect: this build does nothing with it yet");
 	return true;
 }
 

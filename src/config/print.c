@@ -104,7 +104,8 @@ static void print_docs_row(struct buf *out, const struct config_row *row)
 {
 	buf_printf(out, "| `%s`%s | %s | ", row->path, row->flags & ROW_OURS ? " *" : "", default_text(row));
 	print_values(out, row);
-	buf_printf(out, " | %s | %s", row->flags & ROW_RELOAD ? "yes" : "no", row->help);
+	buf_printf(out, " | %s | %s%s", row->flags & ROW_RELOAD ? "yes" : "no",
+		row->flags & ROW_IDLE ? "*Without effect yet.* " : "", row->help);
 	for (size_t i = 0; i < config_names_n; i++) {
 		const struct config_name *name = &config_names[i];
 		if (strcmp(name->path, row->path) != 0)

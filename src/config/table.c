@@ -8,6 +8,9 @@
 #define RELOAD .flags = ROW_RELOAD
 #define OURS .flags = ROW_OURS
 #define OURS_RELOAD .flags = ROW_OURS | ROW_RELOAD
+#define IDLE .flags = ROW_IDLE
+#define IDLE_RELOAD .flags = ROW_IDLE | ROW_RELOAD
+#define IDLE_OURS .flags = ROW_IDLE | ROW_OURS
 #define IGNORED(path_, why) {.path = (path_), .type = CONFIG_IGNORED, .help = (why)}
 #define REFUSED(path_, what) {.path = (path_), .type = CONFIG_REFUSED, .init = "false", .help = (what)}
 
@@ -114,7 +117,7 @@ const struct config_row config_rows[] = {
 		.help = "Address blocks whose addresses are not offered."},
 	{"rtc.enable_loopback_candidate", CONFIG_BOOL, AT(rtc.enable_loopback_candidate),
 		.init = "false", .help = "Offer loopback addresses too. On in development mode."},
-	{"rtc.use_mdns", CONFIG_BOOL, AT(rtc.use_mdns), .init = "false",
+	{"rtc.use_mdns", CONFIG_BOOL, AT(rtc.use_mdns), IDLE, .init = "false",
 		.help = "Look up the .local names that browsers put into their candidates."},
 	{"rtc.use_ice_lite", CONFIG_BOOL, AT(rtc.use_ice_lite), .init = "false",
 		.help = "Be an ICE-lite agent: answer connectivity checks without sending any."},
@@ -135,9 +138,9 @@ const struct config_row config_rows[] = {
 		.help = "STUN servers that clients are told about, as host:port."},
 	{"rtc.turn_servers", CONFIG_OBJECTS, AT(rtc.turn_servers), RELOAD, .object = &turn_object,
 		.help = "TURN servers that clients are told about."},
-	{"rtc.congestion_control.enabled", CONFIG_BOOL, AT(rtc.congestion_control), RELOAD,
+	{"rtc.congestion_control.enabled", CONFIG_BOOL, AT(rtc.congestion_control), IDLE_RELOAD,
 		.init = "true", .help = "Choose layers by the bandwidth that each subscriber has."},
-	{"rtc.congestion_control.allow_pause", CONFIG_BOOL, AT(rtc.allow_pause), RELOAD,
+	{"rtc.congestion_control.allow_pause", CONFIG_BOOL, AT(rtc.allow_pause), IDLE_RELOAD,
 		.init = "false",
 		.help = "Pause video altogether when not even the lowest layer fits."},
 	IGNORED("rtc.congestion_control.use_send_side_bwe",
@@ -186,7 +189,7 @@ const struct config_row config_rows[] = {
 			"{mime: video/H264}, {mime: video/VP9}, {mime: video/AV1}, {mime: "
 			"video/H265}, {mime: video/rtx}]",
 		.help = "Codecs that participants may publish."},
-	{"room.enable_remote_unmute", CONFIG_BOOL, AT(room.enable_remote_unmute), RELOAD,
+	{"room.enable_remote_unmute", CONFIG_BOOL, AT(room.enable_remote_unmute), IDLE_RELOAD,
 		.init = "false", .help = "Let the API unmute tracks, not only mute them."},
 	IGNORED("room.playout_delay", "clients choose their own playout delay"),
 	IGNORED("room.sync_streams", NO_TUNING),
@@ -198,18 +201,18 @@ const struct config_row config_rows[] = {
 	IGNORED("room.enable_full_room_in_webhooks",
 		"webhooks are not supported by this build yet"),
 
-	{"audio.active_level", CONFIG_COUNT, AT(audio.active_level), RELOAD, .init = "35",
+	{"audio.active_level", CONFIG_COUNT, AT(audio.active_level), IDLE_RELOAD, .init = "35",
 		.max = 127,
 		.help = "Quietest level that counts as speech, in -dBov: 0 is the loudest, 127 "
 			"silence."},
-	{"audio.min_percentile", CONFIG_COUNT, AT(audio.min_percentile), RELOAD, .init = "40",
+	{"audio.min_percentile", CONFIG_COUNT, AT(audio.min_percentile), IDLE_RELOAD, .init = "40",
 		.max = 100,
 		.help = "Share of an interval that must be speech for a participant to be a "
 			"speaker, in percent."},
-	{"audio.update_interval", CONFIG_DURATION, AT(audio.update_interval_us), RELOAD,
+	{"audio.update_interval", CONFIG_DURATION, AT(audio.update_interval_us), IDLE_RELOAD,
 		.init = "400", .bare_us = MS, .min = 50 * MS, .max = 60 * S,
 		.help = "How often clients are told who speaks (milliseconds)."},
-	{"audio.smooth_intervals", CONFIG_COUNT, AT(audio.smooth_intervals), RELOAD, .init = "2",
+	{"audio.smooth_intervals", CONFIG_COUNT, AT(audio.smooth_intervals), IDLE_RELOAD, .init = "2",
 		.max = 100,
 		.help = "Intervals over which levels are smoothed. 0 or 1 = not at all."},
 	IGNORED("audio.active_red_encoding", "RED is forwarded as published"),
@@ -224,11 +227,11 @@ const struct config_row config_rows[] = {
 		"a track stays with the codecs it was published with"),
 
 	{"limit.num_tracks", CONFIG_COUNT, AT(limit.num_tracks),
-		.flags = ROW_RELOAD | ROW_UNLIMITED, .init = "0",
+		.flags = ROW_IDLE | ROW_RELOAD | ROW_UNLIMITED, .init = "0",
 		.help = "Tracks in and out from which on new participants are refused. 0 or -1 = "
 			"no limit."},
 	{"limit.bytes_per_sec", CONFIG_SIZE, AT(limit.bytes_per_sec),
-		.flags = ROW_RELOAD | ROW_UNLIMITED, .init = "0",
+		.flags = ROW_IDLE | ROW_RELOAD | ROW_UNLIMITED, .init = "0",
 		.help = "Bytes per second in and out from which on new participants are refused. 0 "
 			"or -1 = no limit."},
 	{"limit.subscription_limit_audio", CONFIG_COUNT, AT(limit.subscription_limit_audio), RELOAD,
@@ -254,7 +257,7 @@ const struct config_row config_rows[] = {
 	{"limit.signal_message_size_limit", CONFIG_SIZE, AT(limit.signal_message_bytes), RELOAD,
 		.init = "2MiB", .min = 64 * KIB, .max = 64 * MIB,
 		.help = "Largest signal message that a client may send."},
-	{"limit.max_api_request_body_size", CONFIG_SIZE, AT(limit.api_request_body_bytes), RELOAD,
+	{"limit.max_api_request_body_size", CONFIG_SIZE, AT(limit.api_request_body_bytes), IDLE_RELOAD,
 		.init = "10MiB", .min = KIB, .max = 64 * MIB,
 		.help = "Largest body of an API request."},
 	{"limit.signal_connections", CONFIG_COUNT, AT(limit.signal_connections), OURS,
@@ -266,7 +269,7 @@ const struct config_row config_rows[] = {
 	{"limit.sessions_per_worker", CONFIG_COUNT, AT(limit.sessions_per_worker), OURS,
 		.init = "2000", .min = 1, .max = 100000,
 		.help = "Most peer connections per media thread."},
-	{"limit.rooms_per_worker", CONFIG_COUNT, AT(limit.rooms_per_worker), OURS, .init = "5000",
+	{"limit.rooms_per_worker", CONFIG_COUNT, AT(limit.rooms_per_worker), IDLE_OURS, .init = "5000",
 		.min = 1, .max = 1000000, .help = "Most rooms per media thread."},
 	{"limit.mailbox_messages", CONFIG_COUNT, AT(limit.mailbox_messages), OURS, .init = "4096",
 		.min = 64, .max = 1 << 20,
@@ -276,14 +279,14 @@ const struct config_row config_rows[] = {
 		.min = 256, .max = 1 << 20,
 		.help = "Packets that may wait to be sent per media thread; more are dropped and "
 			"counted."},
-	{"limit.rx_pool_packets", CONFIG_COUNT, AT(limit.rx_pool_packets), OURS, .init = "1024",
+	{"limit.rx_pool_packets", CONFIG_COUNT, AT(limit.rx_pool_packets), IDLE_OURS, .init = "1024",
 		.min = 64, .max = 1 << 20, .help = "Receive buffers per media thread."},
 	{"limit.data_buffer_bytes", CONFIG_SIZE, AT(limit.data_buffer_bytes), OURS_RELOAD,
 		.init = "2MiB", .min = 16 * KIB, .max = GIB,
 		.help = "Bytes that may wait in the DataChannels of a slow receiver before it "
 			"loses messages."},
 
-	{"net.batch_window_us", CONFIG_COUNT, AT(batch_window_us), OURS, .init = "0", .max = 1000,
+	{"net.batch_window_us", CONFIG_COUNT, AT(batch_window_us), IDLE_OURS, .init = "0", .max = 1000,
 		.help = "Longest time, in microseconds, that a busy media thread lets packets "
 			"gather before it takes them: "
 			"less CPU for a little delay. 0 = it never waits."},

@@ -20,7 +20,7 @@ enum {
 
 static void enter(struct session *s, enum session_state state)
 {
-	if (s->state == state || s->is_closed)
+	if (s->state == state || s->state == SESSION_CLOSED || s->is_closed)
 		return;
 	s->state = state;
 	s->ops->state(s->arg, state);
@@ -295,7 +295,7 @@ static void dtls_on_closed(void *arg)
 {
 	struct session *s = arg;
 	s->dtls_failed = true;
-	enter(s, SESSION_FAILED);
+	enter(s, SESSION_CLOSED);
 }
 
 static const struct dtls_ops dtls_ops = {
@@ -722,7 +722,7 @@ enum session_state session_state_now(const struct session *s)
 
 const char *session_state_name(enum session_state state)
 {
-	static const char *const names[] = {"new", "connected", "disconnected", "failed"};
+	static const char *const names[] = {"new", "connected", "disconnected", "failed", "closed"};
 	return names[state];
 }
 

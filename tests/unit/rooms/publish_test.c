@@ -292,11 +292,22 @@ static void nobody_watches(void **st)
 	assert_string_equal(qualities(ann)->subscribed_codecs[0]->codec, "vp8");
 	for (int i = 0; i < 3; i++)
 		assert_false(qualities(ann)->subscribed_qualities[i]->enabled);
-	/* Who comes must not wait. */
+	/* Who wants to see it must not wait; who ceases to may be back in a moment. */
 	struct client *bob = JOIN(h, .identity = "bob");
 	harness_settle(h);
-	assert_int_equal(client_n_carried(bob), 1);
+	client_track_setting(bob, track_of(ann)->info->sid, 640, false);
+	harness_settle(h);
 	assert_true(qualities(ann)->subscribed_qualities[0]->enabled);
+	client_track_setting(bob, track_of(ann)->info->sid, 640, true);
+	harness_settle(h);
+	harness_advance(h, 4 * US_PER_S);
+	harness_settle(h);
+	assert_true(qualities(ann)->subscribed_qualities[0]->enabled);
+	harness_advance(h, 2 * US_PER_S);
+	harness_settle(h);
+	assert_false(qualities(ann)->subscribed_qualities[0]->enabled);
+	client_track_setting(bob, track_of(ann)->info->sid, 640, false);
+	harness_settle(h);
 	/* The pause after the last one left ends with the track. */
 	client_vanish(bob);
 	client_vanish(ann);

@@ -185,6 +185,20 @@ static void a_failed_connection_ends_the_participant_a_moment_later(void **st)
 	assert_null(server_side(ann));
 }
 
+static void a_closed_connection_is_the_client_leaving(void **st)
+{
+	struct harness *h = *st;
+	struct client *ann = JOIN(h, .identity = "ann");
+	harness_settle(h);
+	harness_enter(server_side(ann)->publisher, SESSION_CONNECTED);
+	harness_enter(server_side(ann)->publisher, SESSION_CLOSED);
+	harness_settle(h);
+	assert_non_null(server_side(ann)); /* its leave message may be on the way */
+	harness_advance(h, US_PER_S);
+	assert_null(server_side(ann));
+	assert_int_equal(rooms_participant_count(h->rooms), 0);
+}
+
 static void leaving_beats_a_failure_under_way(void **st)
 {
 	struct harness *h = *st;
@@ -428,6 +442,7 @@ int main(void)
 		TEST(a_spy_is_no_subscriber),
 		TEST(who_never_connects_is_removed),
 		TEST(a_failed_connection_ends_the_participant_a_moment_later),
+		TEST(a_closed_connection_is_the_client_leaving),
 		TEST(leaving_beats_a_failure_under_way),
 		TEST(rooms_end_after_a_while),
 		TEST(a_room_waits_for_its_first_participant),

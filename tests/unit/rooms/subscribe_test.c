@@ -155,16 +155,8 @@ static void settings_are_kept_until_the_track_flows(void **st)
 	struct subscription *sub = only_subscription(bob);
 	assert_int_equal(sub->wish.quality, QUALITY_LOW);
 	assert_null(sub->down);
-	Livekit__SignalRequest *req = request_new(LIVEKIT__SIGNAL_REQUEST__MESSAGE_TRACK_SETTING);
-	req->track_setting = XNEW(Livekit__UpdateTrackSettings);
-	livekit__update_track_settings__init(req->track_setting);
-	req->track_setting->n_track_sids = 1;
-	req->track_setting->track_sids = xcalloc(1, sizeof(char *));
-	req->track_setting->track_sids[0] = xstrdup(sid_of(ann));
-	PB_SET(req->track_setting, width, 640);
-	PB_SET(req->track_setting, height, 360);
-	PB_SET(req->track_setting, quality, (Livekit__VideoQuality)4711);
-	client_send(bob, req);
+	client_track_setting(bob, sid_of(ann), 640, false);
+	PB_SET(bob->outbox[bob->n_outbox - 1]->track_setting, quality, (Livekit__VideoQuality)4711);
 	harness_settle(h);
 	assert_int_equal(sub->wish.width, 640);
 	assert_in_range(sub->wish.quality, QUALITY_LOW, QUALITY_OFF);
