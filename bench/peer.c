@@ -73,8 +73,18 @@ static void on_sctp_wake(void *arg)
 
 static void on_sctp_connected(void *arg)
 {
+	static const char *const labels[] = {"_reliable", "_lossy", "_data_track"};
 	struct peer *p = arg;
 	p->sctp_is_up = true;
+	for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
+		struct sctp_channel_info info = {
+			.is_ordered = i == 0,
+			.max_retransmits = i == 0 ? -1 : 0,
+			.max_lifetime_ms = -1,
+			.label = slice_str(labels[i]),
+		};
+		(void)!sctp_open_channel(p->sctp, &info);
+	}
 }
 
 static void on_channel_open(void *arg, const struct sctp_channel_info *info)

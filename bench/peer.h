@@ -1,6 +1,6 @@
 /*
  * peer: the other end of a session for the benchmarks: a client with one UDP socket of its own, a full ICE agent, DTLS
- * and, if asked for, SCTP, in the same process and on the caller's thread. It takes no media in.
+ * and, if asked for, SCTP with LiveKit's three channels, in the same process and on the caller's thread. It takes no media in.
  */
 #pragma once
 #include "base/addr.h"

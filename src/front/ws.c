@@ -164,9 +164,12 @@ int ws_on_established(struct lws *wsi, struct client *c)
 	c->ws = ws;
 	/*
 	 * Less memory per client for a little less compression, and whole messages instead of 1 KiB
-	 * pieces.
+	 * pieces. What we send is compressed with the "client's" window, as libwebsockets takes a
+	 * vhost that does not listen itself for a client's; a window below the agreed one needs no
+	 * consent (RFC 7692 §7.1.2.1).
 	 */
-	lws_set_extension_option(wsi, "permessage-deflate", "mem_level", "5");
+	lws_set_extension_option(wsi, "permessage-deflate", "client_max_window_bits", "11");
+	lws_set_extension_option(wsi, "permessage-deflate", "mem_level", "4");
 	lws_set_extension_option(wsi, "permessage-deflate", "rx_buf_size", "13");
 	lws_set_extension_option(wsi, "permessage-deflate", "tx_buf_size", "13");
 

@@ -8,6 +8,7 @@
 #include "rooms/rooms_internal.h"
 
 enum {
+	GOODBYE_US = 500 * 1000, /* between the end of the media and that of the signal connection */
 	JOIN_TIMEOUT_US = 60 * 1000 * 1000,
 	TOKEN_EVERY_US = 300 * 1000 * 1000,
 	TOKEN_TTL_MIN_S = 600,
@@ -154,6 +155,10 @@ static void on_failed(void *arg, uint64_t now_us)
 {
 	struct participant *p = arg;
 	(void)now_us;
+	if (p->said_goodbye) {
+		participant_remove(p, LIVEKIT__DISCONNECT_REASON__CLIENT_INITIATED, NULL);
+		return;
+	}
 	LOG_INFO("peer connection failed", F_STR("room", p->room->name),
 		F_STR("identity", p->grants->identity));
 	participant_kick(p, LIVEKIT__DISCONNECT_REASON__CONNECTION_TIMEOUT,
@@ -291,8 +296,10 @@ void participant_peer_changed(struct participant *p, struct peer *peer, enum ses
 		return;
 	if (state == SESSION_CONNECTED && peer == participant_primary(p))
 		become_active(p);
-	else if (state == SESSION_FAILED)
-		wheel_set(&r->worker->wheel, &p->failed, rooms_now(r));
+	else if (state == SESSION_FAILED || state == SESSION_CLOSED)
+		wheel_set(&r->worker->wheel, &p->failed,
+			rooms_now(r) + (state == SESSION_CLOSED ? GOODBYE_US : 0));
+	p->said_goodbye |= state == SESSION_CLOSED;
 }
 
 void participant_tick(struct participant *p, uint64_t now_us)

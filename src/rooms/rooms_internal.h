@@ -148,7 +148,8 @@ struct participant {
 	bool is_dependent; /* agents and recorders do not keep a room alive */
 	bool is_leaving;
 	uint64_t joined_us, token_due_us;
-	struct timer failed; /* a connection failed: ends the participant, but not amid the session's own call */
+	struct timer failed; /* a connection ended: so does the participant, but not amid the session's own call */
+	bool said_goodbye;   /* it ended because the client closed it */
 
 	struct peer *publisher, *subscriber; /* the same one with a single connection */
 	struct list pending;                 /* struct pending_track */

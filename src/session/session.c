@@ -11,13 +11,16 @@
 #include "rtp/packet.h"
 #include "session/session_internal.h"
 
-enum { JOBS_MAX = 64 };
+enum {
+	JOBS_MAX = 64,
+	CHANNELS_MAX = 16, /* clients use three; each costs about 150 bytes whether it is used or not */
+};
 
 /* ------------------------------------------------------------------ state */
 
 static void enter(struct session *s, enum session_state state)
 {
-	if (s->state == state || s->is_closed)
+	if (s->state == state || s->state == SESSION_CLOSED || s->is_closed)
 		return;
 	s->state = state;
 	s->ops->state(s->arg, state);
@@ -292,7 +295,7 @@ static void dtls_on_closed(void *arg)
 {
 	struct session *s = arg;
 	s->dtls_failed = true;
-	enter(s, SESSION_FAILED);
+	enter(s, SESSION_CLOSED);
 }
 
 static const struct dtls_ops dtls_ops = {
@@ -430,6 +433,7 @@ static void sctp_begin(struct session *s)
 		return;
 	struct sctp_cfg cfg = {
 		.is_dtls_server = s->is_dtls_server,
+		.max_streams = CHANNELS_MAX,
 		.max_send = s->remote_max_message,
 		.send_limit = (uint32_t)s->rtc->cfg.sctp_send_bytes,
 	};
@@ -596,6 +600,7 @@ void session_close(struct session *s)
 	if (!s || s->is_closed)
 		return;
 	struct rtc *rtc = s->rtc;
+	bool was_hot = hot_pause(); /* an op of the packet path may be the caller */
 	rtc_flush(rtc);
 	/* Last words, while there is a path to say them on: the SCTP ABORT and the DTLS alert. */
 	sctp_free(s->sctp);
@@ -617,6 +622,7 @@ void session_close(struct session *s)
 	list_push(&rtc->dead, &s->node);
 	rtc->n_sessions--;
 	metric_sub(M_SESSIONS, 1);
+	hot_resume(was_hot);
 }
 
 void session_destroy(struct session *s)
@@ -716,7 +722,7 @@ enum session_state session_state_now(const struct session *s)
 
 const char *session_state_name(enum session_state state)
 {
-	static const char *const names[] = {"new", "connected", "disconnected", "failed"};
+	static const char *const names[] = {"new", "connected", "disconnected", "failed", "closed"};
 	return names[state];
 }
 

@@ -23,6 +23,7 @@ enum session_state {
 	SESSION_CONNECTED,    /* ICE has a path and DTLS has made keys */
 	SESSION_DISCONNECTED, /* the path is silent; it may come back */
 	SESSION_FAILED,       /* it will not; only session_restart_ice leads on, unless DTLS failed */
+	SESSION_CLOSED,       /* the other side said goodbye (DTLS close_notify): it is over */
 };
 
 struct session_ops {

@@ -127,6 +127,17 @@ void uptrack_detach(struct uptrack *u, struct downtrack *d)
 	uptrack_update_wanted(u);
 }
 
+/*
+ * A layer that the publisher stopped because nobody wanted it is no unreliable one: now that somebody does, it counts
+ * from its first packet.
+ */
+static void forgive_silence(struct uptrack *u, int wanted)
+{
+	for (int i = 0; i <= wanted && i < u->n_layers; i++)
+		if (!u->info[i].is_active)
+			u->layers[i].was_active = false;
+}
+
 void uptrack_update_wanted(struct uptrack *u)
 {
 	int wanted = LAYER_NONE;
@@ -134,6 +145,8 @@ void uptrack_update_wanted(struct uptrack *u)
 		wanted = MAX(wanted, u->down[i]->wanted);
 	if (wanted == u->wanted)
 		return;
+	if (wanted > u->wanted)
+		forgive_silence(u, wanted);
 	u->wanted = wanted;
 	u->ops->wanted_changed(u->arg, wanted);
 }

@@ -569,6 +569,22 @@ static inline void client_subscribe(struct client *c, const char *sid, bool is_w
 	client_send(c, req);
 }
 
+static inline void client_track_setting(
+	struct client *c, const char *sid, uint32_t width, bool is_disabled)
+{
+	Livekit__SignalRequest *req = request_new(LIVEKIT__SIGNAL_REQUEST__MESSAGE_TRACK_SETTING);
+	Livekit__UpdateTrackSettings *set = XNEW(Livekit__UpdateTrackSettings);
+	livekit__update_track_settings__init(set);
+	set->n_track_sids = 1;
+	set->track_sids = xcalloc(1, sizeof(char *));
+	set->track_sids[0] = xstrdup(sid);
+	PB_SET(set, width, width);
+	PB_SET(set, height, width * 9 / 16);
+	PB_SET(set, disabled, is_disabled);
+	req->track_setting = set;
+	client_send(c, req);
+}
+
 /* ------------------------------------------------------------------ looking at the result */
 
 static inline unsigned client_times_carried(const struct client *c, const char *sid)

@@ -280,7 +280,7 @@ static void the_peers_farewell_is_the_end(void **st)
 	connect_pair();
 	close_end(&b);
 	run(5000);
-	assert_int_equal(end_last_state(&a), SESSION_FAILED);
+	assert_int_equal(end_last_state(&a), SESSION_CLOSED);
 	close_pair();
 }
 

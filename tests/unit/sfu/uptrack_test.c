@@ -90,6 +90,22 @@ static void a_silent_layer_is_left_and_comes_back_after_good_cycles(void **st)
 	finish();
 }
 
+static void a_layer_that_nobody_wanted_comes_back_at_once(void **st)
+{
+	(void)st;
+	start(3);
+	live(7, 3 * CYCLE);
+	downtrack_set_wish(sub.down, &(struct layer_wish){.quality = QUALITY_LOW}, w.now_us);
+	live(1, 3 * CYCLE); /* the publisher has heard of it */
+	assert_int_equal(active(), 1);
+	downtrack_set_wish(sub.down, &(struct layer_wish){.quality = QUALITY_HIGH}, w.now_us);
+	live(7, 2 * 33 * 1000);
+	assert_int_equal(active(), 7);
+	live(7, 2 * CYCLE);
+	assert_int_equal(active(), 7);
+	finish();
+}
+
 static void silence_while_muted_says_nothing(void **st)
 {
 	(void)st;
@@ -238,6 +254,7 @@ int main(void)
 		cmocka_unit_test(a_layer_is_active_from_its_first_packet),
 		cmocka_unit_test(a_first_cycle_that_was_cut_short_is_not_judged),
 		cmocka_unit_test(a_silent_layer_is_left_and_comes_back_after_good_cycles),
+		cmocka_unit_test(a_layer_that_nobody_wanted_comes_back_at_once),
 		cmocka_unit_test(silence_while_muted_says_nothing),
 		cmocka_unit_test(the_highest_wish_of_all_is_told),
 		cmocka_unit_test(a_new_size_changes_who_gets_what),
