@@ -141,7 +141,8 @@ static struct peer *start_peer(struct bench *b, struct session **session)
 	b->worker.now_us = now;
 	if (!s || session_set_remote(s, &remote) != 0)
 		abort();
-	peer_set_remote(p, slice_str(session_ufrag(s)), slice_str(session_pwd(s)), slice_str(fingerprint), now);
+	peer_set_remote(p, slice_str(session_ufrag(s)), slice_str(session_pwd(s)),
+		slice_str(fingerprint), now);
 	size_t n;
 	char **lines = session_candidates(s, &n);
 	for (size_t i = 0; i < n; i++) {
@@ -155,12 +156,14 @@ static struct peer *start_peer(struct bench *b, struct session **session)
 
 static bool poll_all(struct bench *b)
 {
-	bool ready = peer_is_ready(b->pub) && session_state_now(b->pub_session) == SESSION_CONNECTED;
+	bool ready =
+		peer_is_ready(b->pub) && session_state_now(b->pub_session) == SESSION_CONNECTED;
 	peer_poll(b->pub, clock_mono_us());
 	for (unsigned i = 0; i < SUBSCRIBERS; i++) {
 		struct sub *s = &b->subs[i];
 		peer_poll(s->peer, clock_mono_us());
-		ready = ready && peer_is_ready(s->peer) && session_state_now(s->session) == SESSION_CONNECTED;
+		ready = ready && peer_is_ready(s->peer) &&
+			session_state_now(s->session) == SESSION_CONNECTED;
 	}
 	turn(b);
 	return ready;
@@ -215,7 +218,8 @@ static struct uptrack *publish(struct bench *b)
 		.buffer_packets = 500,
 		.ops = &track_ops,
 	};
-	struct rtp_ext_ids ids = {.id = {[RTP_EXT_MID] = ID_MID, [RTP_EXT_ABS_SEND_TIME] = ID_SEND_TIME,
+	struct rtp_ext_ids ids = {.id = {[RTP_EXT_MID] = ID_MID,
+					  [RTP_EXT_ABS_SEND_TIME] = ID_SEND_TIME,
 					  [RTP_EXT_TWCC] = ID_TWCC}};
 	b->receiver = receiver_new(b->pub_session, &b->worker.wheel);
 	receiver_set_ext_ids(b->receiver, &ids);
@@ -262,7 +266,10 @@ static void make_burst(struct bench *b, bool is_key)
 		wr32(p + 8, SSRC);
 		wr16(p + 12, 0xbede);
 		wr16(p + 14, 3);
-		memcpy(p + 16, (uint8_t[]){ID_MID << 4, '0', ID_SEND_TIME << 4 | 2, 1, 2, 3, ID_TWCC << 4 | 1}, 7);
+		memcpy(p + 16,
+			(uint8_t[]){
+				ID_MID << 4, '0', ID_SEND_TIME << 4 | 2, 1, 2, 3, ID_TWCC << 4 | 1},
+			7);
 		wr16(p + 23, b->seq++);
 		memset(p + 25, 0, 3);
 		uint8_t *v = p + 28;
@@ -282,8 +289,12 @@ static void publish_burst(struct bench *b)
 	const struct addr *to = peer_remote(b->pub);
 	struct srtp_job jobs[BURST];
 	for (unsigned i = 0; i < BURST; i++) {
-		jobs[i] = (struct srtp_job){.stream = b->pub_stream, .hdr = b->packets[i], .hdr_len = 28,
-			.payload = b->packets[i] + 28, .payload_len = PACKET - 28, .out = b->packets[i]};
+		jobs[i] = (struct srtp_job){.stream = b->pub_stream,
+			.hdr = b->packets[i],
+			.hdr_len = 28,
+			.payload = b->packets[i] + 28,
+			.payload_len = PACKET - 28,
+			.out = b->packets[i]};
 	}
 	srtp_protect_batch(peer_srtp(b->pub), jobs, BURST);
 	for (unsigned i = 0; i < BURST; i++)
@@ -294,7 +305,8 @@ static void publish_burst(struct bench *b)
 
 /* ------------------------------------------------------------------ measuring */
 
-static void sink(void *arg, struct udp_sock *s, const struct addr *to, const uint8_t *p, size_t n, size_t seg)
+static void sink(void *arg, struct udp_sock *s, const struct addr *to, const uint8_t *p, size_t n,
+	size_t seg)
 {
 	struct bench *b = arg;
 	(void)s;
@@ -400,7 +412,8 @@ static void setup(struct bench *b, enum dtls_profile profile)
 		.n_srtp_profiles = 1,
 	};
 	static const struct worker_ops no_ops;
-	if (dtls_identity_new(&b->identity) != 0 || dtls_ctx_new(&b->peer_dtls, b->identity, NULL, 0) != 0 ||
+	if (dtls_identity_new(&b->identity) != 0 ||
+		dtls_ctx_new(&b->peer_dtls, b->identity, NULL, 0) != 0 ||
 		addr_parse_ip(&local.base, slice_str("127.0.0.1"), 0) != 0 ||
 		worker_init(&b->worker, 0, &no_ops, NULL, 16) != 0)
 		abort();
@@ -453,7 +466,7 @@ static void bench_profile(const char *name, enum dtls_profile profile, const cha
 int main(int argc, char **argv)
 {
 	const char *profile = argc > 1 ? argv[1] : "all", *mode = argc > 2 ? argv[2] : NULL;
-	unsigned count = argc > 3 ? (unsigned)atoi(argv[3]) : 0;
+	unsigned count = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
 	struct rlimit files;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;

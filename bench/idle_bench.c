@@ -90,7 +90,8 @@ static uint64_t start_server(struct bench *b, const char *binary)
 		_exit(127);
 	}
 	while (!ws_client_server_is_ready(PORT)) {
-		if (clock_mono_us() - t > READY_US || waitpid(b->server, NULL, WNOHANG) == b->server)
+		if (clock_mono_us() - t > READY_US ||
+			waitpid(b->server, NULL, WNOHANG) == b->server)
 			die("the server does not start");
 		nap();
 	}
@@ -123,7 +124,8 @@ static unsigned long status_kib(const struct bench *b, const char *name)
 
 /* ------------------------------------------------------------------ joining */
 
-static void write_section(struct buf *sdp, unsigned mid, const char *kind, const char *codec, bool has_rtx)
+static void write_section(
+	struct buf *sdp, unsigned mid, const char *kind, const char *codec, bool has_rtx)
 {
 	buf_printf(sdp, "m=%s 9 UDP/TLS/RTP/SAVPF 96%s\r\nc=IN IP4 0.0.0.0\r\na=mid:%u\r\na=recvonly\r\na=rtcp-mux\r\n"
 			"a=rtpmap:96 %s\r\na=rtcp-fb:96 transport-cc\r\n"
@@ -131,7 +133,8 @@ static void write_section(struct buf *sdp, unsigned mid, const char *kind, const
 			"a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time\r\n",
 		kind, has_rtx ? " 97" : "", mid, codec);
 	if (has_rtx)
-		buf_add_str(sdp, "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n");
+		buf_add_str(sdp, "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtpmap:97 "
+				 "rtx/90000\r\na=fmtp:97 apt=96\r\n");
 }
 
 static void write_offer(const struct bench *b, const struct peer *p, struct buf *sdp)
@@ -294,7 +297,8 @@ static void setup(struct bench *b, unsigned participants)
 	b->keys = auth_keys_new();
 	b->rx = udp_rx_new();
 	b->all = xcalloc(participants, sizeof *b->all);
-	if (dtls_identity_new(&b->identity) != 0 || dtls_ctx_new(&b->dtls, b->identity, NULL, 0) != 0 ||
+	if (dtls_identity_new(&b->identity) != 0 ||
+		dtls_ctx_new(&b->dtls, b->identity, NULL, 0) != 0 ||
 		auth_keys_add(b->keys, slice_str(KEY), slice_str(SECRET), &eb) != 0)
 		die("cannot set up");
 }
@@ -303,7 +307,7 @@ int main(int argc, char **argv)
 {
 	if (argc < 2)
 		die("which binary?");
-	unsigned n = argc > 2 ? (unsigned)atoi(argv[2]) : DEFAULT_PARTICIPANTS;
+	unsigned n = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : DEFAULT_PARTICIPANTS;
 	struct bench b = {.deflate = argc <= 3 || strcmp(argv[3], "plain") != 0};
 	if (n <= WARM_UP)
 		die("too few participants");

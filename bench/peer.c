@@ -211,7 +211,8 @@ const char *peer_pwd(const struct peer *p)
 	return p->pwd;
 }
 
-void peer_set_remote(struct peer *p, struct slice ufrag, struct slice pwd, struct slice fingerprint, uint64_t now_us)
+void peer_set_remote(struct peer *p, struct slice ufrag, struct slice pwd, struct slice fingerprint,
+	uint64_t now_us)
 {
 	if (ice_set_remote(p->ice, ufrag, pwd, now_us) != 0 ||
 		dtls_set_remote_fingerprint(p->dtls, slice_str("sha-256"), fingerprint) != 0)

@@ -1,6 +1,7 @@
 /*
- * peer: the other end of a session for the benchmarks: a client with one UDP socket of its own, a full ICE agent, DTLS
- * and, if asked for, SCTP with LiveKit's three channels, in the same process and on the caller's thread. It takes no media in.
+ * peer: the other end of a session for the benchmarks: a client with one UDP socket of its own, a
+ * full ICE agent, DTLS and, if asked for, SCTP with LiveKit's three channels, in the same process
+ * and on the caller's thread. It takes no media in.
  */
 #pragma once
 #include "base/addr.h"
@@ -26,7 +27,8 @@ const char *peer_ufrag(const struct peer *p);
 const char *peer_pwd(const struct peer *p);
 
 /* The description of the server; `fingerprint` is "AB:CD:…" (SHA-256). */
-void peer_set_remote(struct peer *p, struct slice ufrag, struct slice pwd, struct slice fingerprint, uint64_t now_us);
+void peer_set_remote(struct peer *p, struct slice ufrag, struct slice pwd, struct slice fingerprint,
+	uint64_t now_us);
 void peer_add_candidate(struct peer *p, struct slice line, uint64_t now_us);
 
 /* Reads all that has arrived, media included, and does what is due. */

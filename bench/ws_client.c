@@ -125,7 +125,8 @@ static void inflate_message(struct ws_client *c, struct slice payload)
 }
 
 /* One frame off the front of what was read; false while it is not whole. Servers do not mask (RFC 6455 §5.1). */
-static bool take_frame(struct ws_client *c, void (*take)(void *arg, struct slice message), void *arg)
+static bool take_frame(
+	struct ws_client *c, void (*take)(void *arg, struct slice message), void *arg)
 {
 	const uint8_t *p = c->in.p;
 	size_t head = 2, n;
