@@ -437,6 +437,7 @@ static struct uptrack *start_uptrack(struct track *t, struct peer *peer,
 		.payload_type = codec->pt,
 		.rtx_payload_type = codec->rtx_pt,
 		.has_nack = codec->feedback & JSEP_FB_NACK,
+		.active_level = (uint8_t)MIN(rooms->speaker_active_level, 127U),
 		.is_screen = t->info->source == LIVEKIT__TRACK_SOURCE__SCREEN_SHARE,
 		.buffer_packets = s->kind == SDP_KIND_VIDEO ? rooms->buffer_packets_video
 							    : rooms->buffer_packets_audio,

@@ -136,6 +136,10 @@ static inline struct rooms_cfg harness_cfg(void)
 		.pli_throttle_us = {500000, 1000000, 1000000},
 		.dynacast_pause_us = 5 * US_PER_S,
 		.data_buffer_bytes = 4096,
+		.speaker_interval_us = 400 * US_PER_MS,
+		.speaker_active_level = 35,
+		.speaker_min_percent = 40,
+		.speaker_smooth_intervals = 2,
 		.node_id = "ND_test",
 		.region = "here",
 	};
