@@ -171,7 +171,8 @@ static bool is_cid_taken(const struct participant *p, const char *cid)
 		if (strcmp(list_entry(node, struct track, node)->cid, cid) == 0)
 			return true;
 	list_for_each(node, &p->pending)
-		if (strcmp(pb_str(list_entry(node, struct pending_track, node)->req->cid), cid) == 0)
+		if (strcmp(pb_str(list_entry(node, struct pending_track, node)->req->cid), cid) ==
+			0)
 			return true;
 	return false;
 }

@@ -95,7 +95,9 @@ static inline void harness_on_send(void *arg, uint64_t conn, struct slice respon
 	struct client *c = client_by_conn(arg, conn);
 	ProtobufCMessage *m;
 	assert_false(c->is_closed);
-	assert_int_equal(pb_decode(&livekit__signal_response__descriptor, response, &pb_signal_limits, &m), 0);
+	assert_int_equal(
+		pb_decode(&livekit__signal_response__descriptor, response, &pb_signal_limits, &m),
+		0);
 	assert_true(c->n_inbox < INBOX_MAX);
 	c->inbox[c->n_inbox++] = (Livekit__SignalResponse *)m;
 }

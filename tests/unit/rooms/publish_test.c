@@ -12,7 +12,8 @@ static void assert_refused(const struct client *c, Livekit__RequestResponse__Rea
 {
 	const Livekit__SignalResponse *m = LAST(c, REQUEST_RESPONSE);
 	assert_int_equal(m->request_response->reason, reason);
-	assert_int_equal(m->request_response->request_case, LIVEKIT__REQUEST_RESPONSE__REQUEST_ADD_TRACK);
+	assert_int_equal(
+		m->request_response->request_case, LIVEKIT__REQUEST_RESPONSE__REQUEST_ADD_TRACK);
 }
 
 static void a_track_is_announced_and_told(void **st)

@@ -15,7 +15,8 @@ static void join_tells_what_a_client_needs(void **st)
 	struct client *deaf = JOIN(h, .identity = "deaf", .is_dual = true, .grant.can_subscribe = GRANT_NO);
 	read_all(ann), read_all(eve), read_all(deaf);
 	assert_int_equal(ann->seen[0]->message_case, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_JOIN);
-	assert_int_equal(ann->seen[1]->message_case, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_REFRESH_TOKEN);
+	assert_int_equal(
+		ann->seen[1]->message_case, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_REFRESH_TOKEN);
 	const Livekit__JoinResponse *join = eve->seen[0]->join;
 	assert_memory_equal(join->room->sid, "RM_", 3);
 	assert_string_equal(join->room->name, "room");
