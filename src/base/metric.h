@@ -19,6 +19,7 @@
 	X(SRTP_NO_KEY, "srtp_no_key")             /* before the DTLS handshake ended */            \
 	X(SRTP_AUTH, "srtp_auth")                                                                  \
 	X(SRTP_REPLAY, "srtp_replay")                                                              \
+	X(SRTP_REFUSED, "srtp_refused")           /* could not be encrypted: not sent */           \
 	X(RTP_MALFORMED, "rtp_malformed")                                                          \
 	X(RTCP_MALFORMED, "rtcp_malformed")                                                        \
 	X(RTP_UNKNOWN_SSRC, "rtp_unknown_ssrc")   /* neither signalled nor found by mid/rid */     \

@@ -521,6 +521,21 @@ static bool lay_out(struct session *s, const struct rtp_out *out, struct udp_soc
 	return true;
 }
 
+/*
+ * Encrypts what was laid out. A packet that SRTP refuses must not leave as it lies there: its place in the run stays,
+ * its bytes do not.
+ */
+static void protect(struct session *s, struct srtp_job *jobs, unsigned n)
+{
+	srtp_protect_batch(s->srtp, jobs, n);
+	for (unsigned i = 0; i < n; i++) {
+		if (LIKELY(jobs[i].out_len))
+			continue;
+		memset(jobs[i].out, 0, (size_t)jobs[i].hdr_len + jobs[i].payload_len + s->srtp_overhead);
+		metric_drop(DROP_SRTP_REFUSED);
+	}
+}
+
 void session_flush(struct session *s)
 {
 	struct rtc *rtc = s->rtc;
@@ -535,7 +550,7 @@ void session_flush(struct session *s)
 		const struct rtp_out *out = &rtc->queue[i];
 		if (n == JOBS_MAX || !lay_out(s, out, &rtc->locals[local].sock, to,
 					     s->srtp_overhead, &jobs[n])) {
-			srtp_protect_batch(s->srtp, jobs, n);
+			protect(s, jobs, n);
 			if (n < JOBS_MAX)
 				udp_tx_flush(rtc->tx);
 			n = 0;
@@ -544,7 +559,7 @@ void session_flush(struct session *s)
 		n++;
 		i = out->next;
 	}
-	srtp_protect_batch(s->srtp, jobs, n);
+	protect(s, jobs, n);
 }
 
 void session_flush_all(struct session *s)

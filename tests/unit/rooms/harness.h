@@ -704,8 +704,8 @@ static inline const Livekit__ParticipantInfo *told_about(
 	abort();
 }
 
-static inline void assert_left(
-	const struct client *c, Livekit__DisconnectReason reason, Livekit__LeaveRequest__Action action)
+static inline void assert_left(const struct client *c, Livekit__DisconnectReason reason,
+	Livekit__LeaveRequest__Action action)
 {
 	const Livekit__SignalResponse *m = LAST(c, LEAVE);
 	assert_true(c->is_closed);

@@ -314,7 +314,8 @@ static struct grants *token_of(struct harness *h, const struct client *c)
 	struct grants *g = NULL;
 	struct errbuf eb = {""};
 	const char *token = LAST(c, REFRESH_TOKEN)->refresh_token;
-	assert_int_equal(auth_verify(h->keys, slice_str(token), clock_wall_us() / US_PER_S, &g, &eb), 0);
+	assert_int_equal(
+		auth_verify(h->keys, slice_str(token), clock_wall_us() / US_PER_S, &g, &eb), 0);
 	return g;
 }
 

@@ -449,6 +449,37 @@ static void what_is_sent_before_connecting_goes_nowhere(void **st)
 	close_pair();
 }
 
+struct sniffed {
+	size_t n;
+	bool saw_secret;
+};
+
+static void sniff(void *arg, struct udp_sock *sock, const struct addr *to, const uint8_t *p,
+	size_t n, size_t seg)
+{
+	struct sniffed *w = arg;
+	(void)sock, (void)to, (void)seg;
+	w->n += n;
+	w->saw_secret |= memmem(p, n, "secret", 6) != NULL;
+}
+
+/* The header names another SSRC than the stream: SRTP refuses it, and nothing of it may be seen on the wire. */
+static void what_cannot_be_encrypted_is_not_sent_in_clear(void **st)
+{
+	(void)st;
+	connect_pair();
+	struct srtp_stream *stream = session_stream_add(a.s, 7);
+	uint64_t refused = metric_drop_sum(DROP_SRTP_REFUSED);
+	struct sniffed wire = {0};
+	rtc_set_sink(left.rtc, sniff, &wire);
+	end_send_rtp(&a, stream, 8, 1, slice_str("secret"));
+	rtc_flush(left.rtc);
+	assert_false(wire.saw_secret);
+	assert_int_equal(metric_drop_sum(DROP_SRTP_REFUSED), refused + 1);
+	rtc_set_sink(left.rtc, NULL, NULL);
+	close_pair();
+}
+
 /* ------------------------------------------------------------------ addresses */
 
 /* A check for `e` with the right password, from wherever it pretends to come. */
@@ -548,6 +579,7 @@ int main(void)
 		cmocka_unit_test(the_clock_may_tick_on_another_thread),
 		cmocka_unit_test(an_rtc_may_go_with_sessions_in_it),
 		cmocka_unit_test(what_is_sent_before_connecting_goes_nowhere),
+		cmocka_unit_test(what_cannot_be_encrypted_is_not_sent_in_clear),
 		cmocka_unit_test(a_forged_source_does_not_take_a_call_over),
 		cmocka_unit_test(many_addresses_do_not_drive_out_the_one_in_use),
 		cmocka_unit_test(describes_itself),
