@@ -55,7 +55,7 @@ fuzz:
 	@scripts/fuzz $(FUZZ_SECONDS)
 
 bench:
-	@scripts/build build-bench -Dtests=false -Doptimization=3
+	@scripts/build build-bench -Dtests=false
 	@meson test -C build-bench --no-rebuild --benchmark --verbose
 
 format:

@@ -133,8 +133,8 @@ static void write_section(
 			"a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time\r\n",
 		kind, has_rtx ? " 97" : "", mid, codec);
 	if (has_rtx)
-		buf_add_str(sdp, "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtpmap:97 "
-				 "rtx/90000\r\na=fmtp:97 apt=96\r\n");
+		buf_add_str(sdp, "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\n"
+				 "a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n");
 }
 
 static void write_offer(const struct bench *b, const struct peer *p, struct buf *sdp)

@@ -214,7 +214,8 @@ static void on_answer_limit(void *arg, uint64_t now_us)
  */
 static void require_sections(struct peer *peer)
 {
-	uint32_t waiting[2] = {0, 0}, room = SDP_MEDIA_MAX - (uint32_t)jsep_section_count(peer->jsep);
+	uint32_t waiting[2] = {0, 0},
+		 room = SDP_MEDIA_MAX - (uint32_t)jsep_section_count(peer->jsep);
 	subscribe_count_waiting(peer->participant, waiting);
 	Livekit__MediaSectionsRequirement need = LIVEKIT__MEDIA_SECTIONS_REQUIREMENT__INIT;
 	PB_SET(&need, num_audios, waiting[0] > peer->asked[0] ? waiting[0] - peer->asked[0] : 0);

@@ -171,7 +171,8 @@ static bool is_cid_taken(const struct participant *p, const char *cid)
 		if (strcmp(list_entry(node, struct track, node)->cid, cid) == 0)
 			return true;
 	list_for_each(node, &p->pending)
-		if (strcmp(pb_str(list_entry(node, struct pending_track, node)->req->cid), cid) == 0)
+		if (strcmp(pb_str(list_entry(node, struct pending_track, node)->req->cid), cid) ==
+			0)
 			return true;
 	return false;
 }
@@ -437,6 +438,7 @@ static struct uptrack *start_uptrack(struct track *t, struct peer *peer,
 		.payload_type = codec->pt,
 		.rtx_payload_type = codec->rtx_pt,
 		.has_nack = codec->feedback & JSEP_FB_NACK,
+		.active_level = (uint8_t)MIN(rooms->speaker_active_level, 127U),
 		.is_screen = t->info->source == LIVEKIT__TRACK_SOURCE__SCREEN_SHARE,
 		.buffer_packets = s->kind == SDP_KIND_VIDEO ? rooms->buffer_packets_video
 							    : rooms->buffer_packets_audio,

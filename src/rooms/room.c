@@ -24,6 +24,7 @@ struct room *room_find_or_new(struct rooms *r, const char *name)
 	map_init(&room->by_identity);
 	list_push(&r->all, &room->node);
 	map_put(&r->by_name, slice_str(name), room);
+	speakers_start(room);
 	metric_inc(M_ROOMS);
 	LOG_INFO("room started", F_STR("room", room->name), F_STR("sid", room->sid),
 		F_UINT("worker", r->worker->index));
@@ -36,6 +37,7 @@ void room_free(struct room *room)
 		participant_kick(list_first(&room->participants, struct participant, node),
 			LIVEKIT__DISCONNECT_REASON__ROOM_CLOSED,
 			LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
+	speakers_stop(room);
 	list_del(&room->node);
 	map_del(&room->rooms->by_name, slice_str(room->name));
 	map_free(&room->by_identity);

@@ -28,6 +28,10 @@ struct rooms_cfg {
 	uint32_t pli_throttle_us[3]; /* low, mid, high */
 	uint64_t dynacast_pause_us;
 	size_t data_buffer_bytes; /* per receiver: reliable packets that wait for a slow or new one */
+	uint64_t speaker_interval_us; /* between two messages on who speaks */
+	uint32_t speaker_active_level;     /* -dBov: quieter than this is silence */
+	uint32_t speaker_min_percent;      /* of an interval, for somebody to be a speaker */
+	uint32_t speaker_smooth_intervals; /* over which levels are smoothed */
 	uint32_t max_subscriptions_audio, max_subscriptions_video; /* per participant */
 	char node_id[24];
 	char region[64];

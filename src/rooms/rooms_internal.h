@@ -53,6 +53,7 @@ struct room {
 	struct list participants;
 	size_t n_participants;
 	struct map by_identity;
+	struct timer speakers;
 };
 
 /* An AddTrackRequest that no section of a description has fulfilled yet. */
@@ -134,6 +135,14 @@ struct queued_data {
 	uint8_t bytes[];
 };
 
+/* How loud a participant is. */
+struct speech {
+	double level; /* smoothed, 0…1 */
+	unsigned silent_intervals;
+	uint8_t step; /* as told to clients, in eighths */
+	bool has_changed;
+};
+
 struct participant {
 	struct list node; /* in room->participants */
 	struct room *room;
@@ -157,6 +166,7 @@ struct participant {
 	struct list subscriptions;           /* struct subscription */
 	struct list awaited;                 /* struct awaited_track */
 
+	struct speech speech;
 	uint32_t last_data_seq;
 	struct list data_queue;
 	size_t data_queue_bytes;
@@ -258,6 +268,13 @@ bool subscribe_is_unsettled(const struct participant *p);
 /* Gives up on tracks that did not appear in time. */
 void subscribe_tick(struct participant *p, uint64_t now_us);
 void subscribe_remove_all(struct participant *p);
+
+/* True if p has a track of that publisher. */
+bool subscribe_has_any(const struct participant *p, const struct participant *publisher);
+
+/* ---- speakers.c */
+void speakers_start(struct room *room);
+void speakers_stop(struct room *room);
 
 /* ---- data.c */
 void data_message(struct participant *p, struct peer *peer, uint16_t channel, struct slice bytes);

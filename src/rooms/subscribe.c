@@ -39,6 +39,15 @@ static void refuse(struct participant *p, const char *sid, Livekit__Subscription
 	participant_send(p, &res);
 }
 
+bool subscribe_has_any(const struct participant *p, const struct participant *publisher)
+{
+	list_for_each(node, &p->subscriptions)
+		if (list_entry(node, struct subscription, by_participant)->track->publisher ==
+			publisher)
+			return true;
+	return false;
+}
+
 /* ------------------------------------------------------------------ sections */
 
 static enum sdp_kind kind_of(const struct track *t)

@@ -80,13 +80,14 @@ static uint32_t expected_ts(const struct downtrack *d, const struct fwd_packet *
 {
 	uint32_t rate = d->up->codec->clock_rate;
 	uint64_t passed_us = pkt->now_us - d->last_sent_us;
-	uint32_t by_time = d->rtp.ts_high + (uint32_t)(passed_us * rate / US_PER_S);
+	uint32_t by_time = d->rtp.ts_high - d->ts_late + (uint32_t)(passed_us * rate / US_PER_S);
 	const struct uplayer *from = d->current >= 0 ? &d->up->layers[d->current] : NULL;
 	if (!from || !from->has_sr || !pkt->layer->has_sr)
 		return by_time;
 	uint64_t apart = source_ntp(pkt->layer, pkt->rtp->timestamp, rate) - from->sr_ntp;
-	int64_t ticks = ((int64_t)apart >> 32) * rate + (int64_t)((apart & UINT32_MAX) * rate >> 32);
-	uint32_t by_reports = from->sr_rtp + (uint32_t)ticks - d->rtp.ts_offset;
+	int64_t ticks =
+		((int64_t)apart >> 32) * rate + (int64_t)((apart & UINT32_MAX) * rate >> 32);
+	uint32_t by_reports = from->sr_rtp + (uint32_t)ticks - d->rtp.ts_offset - d->ts_late;
 	int32_t off = ts_diff(by_reports, by_time);
 	return off > (int32_t)rate || off < -(int32_t)rate ? by_time : by_reports;
 }
@@ -111,7 +112,10 @@ static bool may_switch(const struct downtrack *d, const struct fwd_packet *pkt)
 
 static void switch_layer(struct downtrack *d, const struct fwd_packet *pkt)
 {
-	rtp_munger_switch(&d->rtp, pkt->rtp->seq, pkt->rtp->timestamp, expected_ts(d, pkt));
+	bool is_first = !d->rtp.has_sent;
+	uint32_t expected = expected_ts(d, pkt);
+	rtp_munger_switch(&d->rtp, pkt->rtp->seq, pkt->rtp->timestamp, expected);
+	d->ts_late = is_first ? 0 : pkt->rtp->timestamp - d->rtp.ts_offset - expected;
 	if (pkt->has_vp8)
 		vp8_munger_switch(&d->vp8, &pkt->vp8);
 	/* After a pause of unknown length the source's numbers may have come round. */
@@ -395,7 +399,8 @@ bool downtrack_report(const struct downtrack *d, uint64_t now_us, struct rtcp_sr
 	/* The publisher's own clock: audio and video of one publisher stay in step (RFC 3550 §6.4.1). */
 	uint64_t passed_us = now_us - l->sr_at_us;
 	uint32_t ticks = (uint32_t)(passed_us * d->up->codec->clock_rate / US_PER_S);
-	uint64_t passed_ntp = (passed_us / US_PER_S << 32) + (passed_us % US_PER_S << 32) / US_PER_S;
+	uint64_t passed_ntp =
+		(passed_us / US_PER_S << 32) + (passed_us % US_PER_S << 32) / US_PER_S;
 	*sr = (struct rtcp_sr){
 		.ssrc = d->ssrc,
 		.ntp = l->sr_ntp + passed_ntp,

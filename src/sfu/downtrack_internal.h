@@ -25,7 +25,8 @@ struct downtrack {
 	struct uptrack *up;
 	struct sender *sender;
 	struct layer_wish wish;
-	uint64_t key_frame_asked_us, sr_due_us;
+	uint32_t ts_late; /* by how much the timestamps run ahead: the latest switch came too late to fit */
+	uint64_t key_frame_asked_us;
 };
 
 /* Its turn comes soon: with hundreds of subscribers it has left the cache since the last packet. */

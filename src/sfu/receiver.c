@@ -279,11 +279,21 @@ void receiver_describe(const struct receiver *r, struct uplayer *l, const struct
 	}
 }
 
+static void take_level(struct receiver *r, struct uptrack *u, const struct rtp_packet *rtp)
+{
+	struct rtp_audio_level level;
+	uint8_t id = r->ids.id[RTP_EXT_AUDIO_LEVEL];
+	if (id && rtp_ext_audio_level_read(rtp_ext_find(rtp, id), &level))
+		loudness_push(&u->loudness, level.level, rtp->timestamp, u->codec->clock_rate);
+}
+
 static void forward(
 	struct receiver *r, struct uplayer *l, const struct rtp_packet *rtp, uint64_t now_us)
 {
 	struct fwd_packet pkt;
 	receiver_describe(r, l, rtp, now_us, &pkt);
+	if (l->track->codec->media == RTP_AUDIO)
+		take_level(r, l->track, rtp);
 	if (pkt.frame.width)
 		uptrack_layer_size(l, pkt.frame.width, pkt.frame.height, now_us);
 	fwd_push(l->track, &pkt);

@@ -34,6 +34,7 @@ struct uptrack *uptrack_new(struct receiver *r, const struct uptrack_cfg *cfg)
 	u->is_screen = cfg->is_screen;
 	u->n_layers = (uint8_t)MIN(cfg->n_layers, (unsigned)LAYERS_MAX);
 	u->wanted = LAYER_NONE;
+	loudness_init(&u->loudness, cfg->active_level);
 	memcpy(u->pli_throttle_us, cfg->pli_throttle_us, sizeof u->pli_throttle_us);
 	for (uint8_t i = 0; i < u->n_layers; i++) {
 		const struct uptrack_layer_cfg *c = &cfg->layers[i];
@@ -72,7 +73,8 @@ void uptrack_set_muted(struct uptrack *u, bool is_muted)
 	u->is_muted = is_muted;
 	if (is_muted)
 		return;
-	/* As at the start: each layer counts from its first packet, and the first cycle begins with the first of all. */
+	/* As at the start: each layer counts from its first packet, and the first cycle begins with
+	 * the first of all. */
 	u->cycle_end_us = UINT64_MAX;
 	for (uint8_t i = 0; i < u->n_layers; i++)
 		u->layers[i].was_active = false;
@@ -91,6 +93,11 @@ unsigned uptrack_layer_count(const struct uptrack *u)
 const struct layer_info *uptrack_layers(const struct uptrack *u)
 {
 	return u->info;
+}
+
+struct loudness_reading uptrack_take_loudness(struct uptrack *u)
+{
+	return loudness_take(&u->loudness);
 }
 
 bool uptrack_is_live(const struct uptrack *u)

@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "rtp/rtp.h"
 #include "sfu/layers.h"
+#include "sfu/loudness.h"
 
 struct downtrack;
 struct receiver;
@@ -35,6 +36,7 @@ struct uptrack_cfg {
 	uint8_t payload_type, rtx_payload_type; /* rtx 0 = none */
 	bool has_nack;
 	bool is_screen;
+	uint8_t active_level; /* audio: quieter than this is silence (-dBov) */
 	unsigned n_layers;
 	struct uptrack_layer_cfg layers[LAYERS_MAX]; /* low to high */
 	unsigned buffer_packets;                     /* kept for retransmission, per layer */
@@ -58,6 +60,9 @@ const struct layer_info *uptrack_layers(const struct uptrack *u);
 
 /* Asks the publisher for a key frame of this layer, as often as the throttle lets through. */
 void uptrack_request_key_frame(struct uptrack *u, int layer, uint64_t now_us);
+
+/* Audio: how loud it was since the last call, if its packets tell. */
+struct loudness_reading uptrack_take_loudness(struct uptrack *u);
 
 /* True once a packet has arrived. */
 bool uptrack_is_live(const struct uptrack *u);

@@ -43,6 +43,7 @@ struct uptrack {
 	uint32_t pli_throttle_us[LAYERS_MAX];
 	int wanted; /* highest layer that any downtrack wants */
 	uint64_t cycle_end_us;
+	struct loudness loudness; /* audio */
 
 	/* Dense: the forwarding loop walks it. */
 	struct downtrack **down;

@@ -348,7 +348,7 @@ test('10 000 connections that say nothing, and some that say it slowly', async (
 test('nothing is left of them: participants, rooms, memory', async (t) => {
   await until('only the two of the call to be there', async () => {
     const m = await server.metrics();
-    return m.sterna_participants === 2 && m.sterna_rooms === 1;
+    return m.sterna_participants === 2 && m.sterna_rooms === 1 && m.sterna_signal_connections === 2;
   }, 20000);
   const now = await rss();
   t.diagnostic(`memory: ${(rssBefore / 1e6).toFixed(1)} MB before, ${(now / 1e6).toFixed(1)} MB after`);

@@ -86,16 +86,18 @@ static inline struct client *client_by_conn(struct harness *h, uint64_t conn)
 	for (unsigned i = 0; i < h->n_clients; i++)
 		if (h->clients[i]->conn == conn)
 			return h->clients[i];
-	return NULL;
+	fail_msg("a message to a connection that never was");
+	abort();
 }
 
 static inline void harness_on_send(void *arg, uint64_t conn, struct slice response)
 {
 	struct client *c = client_by_conn(arg, conn);
 	ProtobufCMessage *m;
-	assert_non_null(c);
 	assert_false(c->is_closed);
-	assert_int_equal(pb_decode(&livekit__signal_response__descriptor, response, &pb_signal_limits, &m), 0);
+	assert_int_equal(
+		pb_decode(&livekit__signal_response__descriptor, response, &pb_signal_limits, &m),
+		0);
 	assert_true(c->n_inbox < INBOX_MAX);
 	c->inbox[c->n_inbox++] = (Livekit__SignalResponse *)m;
 }
@@ -103,7 +105,6 @@ static inline void harness_on_send(void *arg, uint64_t conn, struct slice respon
 static inline void harness_on_close(void *arg, uint64_t conn, uint16_t code)
 {
 	struct client *c = client_by_conn(arg, conn);
-	assert_non_null(c);
 	c->is_closed = true;
 	c->closed_with = code;
 }
@@ -136,6 +137,10 @@ static inline struct rooms_cfg harness_cfg(void)
 		.pli_throttle_us = {500000, 1000000, 1000000},
 		.dynacast_pause_us = 5 * US_PER_S,
 		.data_buffer_bytes = 4096,
+		.speaker_interval_us = 400 * US_PER_MS,
+		.speaker_active_level = 35,
+		.speaker_min_percent = 40,
+		.speaker_smooth_intervals = 2,
 		.node_id = "ND_test",
 		.region = "here",
 	};
@@ -637,14 +642,15 @@ static inline void harness_check_all_see_all(struct harness *h)
 	}
 }
 
-/* The last message of this kind that the client has read; NULL if there is none. */
+/* The last message of this kind that the client has read; there must be one. */
 static inline const Livekit__SignalResponse *last_of(
 	const struct client *c, Livekit__SignalResponse__MessageCase kind)
 {
 	for (unsigned i = c->n_seen; i-- > 0;)
 		if (c->seen[i]->message_case == kind)
 			return c->seen[i];
-	return NULL;
+	fail_msg("%s got no message of kind %d", c->identity, (int)kind);
+	abort();
 }
 
 #define LAST(c, KIND) last_of(c, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_##KIND)
@@ -659,6 +665,7 @@ static inline unsigned count_of(
 }
 
 #define COUNT(c, KIND) count_of(c, LIVEKIT__SIGNAL_RESPONSE__MESSAGE_##KIND)
+#define HAS(c, KIND) (COUNT(c, KIND) > 0)
 
 static inline void client_forget(struct client *c)
 {
@@ -667,8 +674,7 @@ static inline void client_forget(struct client *c)
 	c->n_seen = 0;
 }
 
-/* What the client was last told about somebody; NULL = nothing since client_forget. */
-static inline const Livekit__ParticipantInfo *told_about(
+static inline const Livekit__ParticipantInfo *find_told_about(
 	const struct client *c, const char *identity)
 {
 	for (unsigned i = c->n_seen; i-- > 0;) {
@@ -682,12 +688,27 @@ static inline const Livekit__ParticipantInfo *told_about(
 	return NULL;
 }
 
+static inline bool is_told_about(const struct client *c, const char *identity)
+{
+	return find_told_about(c, identity) != NULL;
+}
+
+/* What the client was last told about somebody since client_forget; there must be something. */
+static inline const Livekit__ParticipantInfo *told_about(
+	const struct client *c, const char *identity)
+{
+	const Livekit__ParticipantInfo *info = find_told_about(c, identity);
+	if (info)
+		return info;
+	fail_msg("%s was told nothing about %s", c->identity, identity);
+	abort();
+}
+
 static inline void assert_left(
 	const struct client *c, Livekit__DisconnectReason reason, Livekit__LeaveRequest__Action action)
 {
 	const Livekit__SignalResponse *m = LAST(c, LEAVE);
 	assert_true(c->is_closed);
-	assert_non_null(m);
 	assert_int_equal(m->leave->reason, reason);
 	assert_int_equal(m->leave->action, action);
 }

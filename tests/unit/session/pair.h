@@ -28,7 +28,17 @@ struct side {
 	bool is_deaf; /* takes no turns */
 };
 
-enum pair_op { OP_NONE, OP_STATE, OP_RTP, OP_RTCP, OP_READY, OP_OPEN, OP_CLOSED, OP_WRITABLE, OP_MESSAGE };
+enum pair_op {
+	OP_NONE,
+	OP_STATE,
+	OP_RTP,
+	OP_RTCP,
+	OP_READY,
+	OP_OPEN,
+	OP_CLOSED,
+	OP_WRITABLE,
+	OP_MESSAGE
+};
 
 /* One session and what its ops were told. */
 struct end {
@@ -38,7 +48,8 @@ struct end {
 	enum pair_op close_in;        /* closes itself in this op */
 	enum session_state close_at;  /* with OP_STATE: in this state */
 	enum session_state states[PAIR_STATES];
-	unsigned n_states, n_rtp, n_rtcp, n_ready, n_open, n_closed, n_writable, n_messages, n_after_close;
+	unsigned n_states, n_rtp, n_rtcp, n_ready, n_open, n_closed, n_writable, n_messages,
+		n_after_close;
 	uint16_t channel;
 	size_t last_n;
 	uint8_t last[PAIR_LAST];
@@ -188,8 +199,8 @@ static inline void sides_run(struct side *a, struct side *b, uint64_t us)
 	}
 }
 
-static inline void swallow(void *arg, struct udp_sock *sock, const struct addr *to, const uint8_t *p,
-	size_t n, size_t seg)
+static inline void swallow(void *arg, struct udp_sock *sock, const struct addr *to,
+	const uint8_t *p, size_t n, size_t seg)
 {
 	(void)arg, (void)sock, (void)to, (void)p, (void)n, (void)seg;
 }

@@ -1,5 +1,7 @@
 #include "pair.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 
 #include "stun/stun.h"
@@ -388,6 +390,40 @@ static void a_full_mailbox_only_delays_what_sctp_repeats(void **st)
 	close_pair();
 }
 
+static void *tick(void *arg)
+{
+	int *stop = arg;
+	mbox_thread_init();
+	while (!__atomic_load_n(stop, __ATOMIC_ACQUIRE)) {
+		virtual_tick(SCTP_TICK_MS);
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void the_clock_may_tick_on_another_thread(void **st)
+{
+	(void)st;
+	pthread_t ticker;
+	int stop = 0;
+	connect_pair();
+	struct sctp_channel_info info = {
+		.is_ordered = true, .max_retransmits = -1, .max_lifetime_ms = -1, .label = slice_str("x")};
+	assert_int_equal(session_open_channel(a.s, &info), 0);
+	assert_int_equal(pthread_create(&ticker, NULL, tick, &stop), 0);
+	for (int i = 0; i < 200; i++) {
+		side_cut(&left, i % 3 == 0); /* so that there is something to repeat */
+		(void)!session_send(a.s, info.id, true, slice_str("tick"));
+		run(2000);
+	}
+	side_cut(&left, false);
+	close_end(&a); /* in the midst of it */
+	run(20000);
+	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+	pthread_join(ticker, NULL);
+	close_pair();
+}
+
 static void an_rtc_may_go_with_sessions_in_it(void **st)
 {
 	(void)st;
@@ -509,6 +545,7 @@ int main(void)
 		cmocka_unit_test(may_be_closed_in_any_op),
 		cmocka_unit_test(closing_while_a_wake_up_is_on_its_way),
 		cmocka_unit_test(a_full_mailbox_only_delays_what_sctp_repeats),
+		cmocka_unit_test(the_clock_may_tick_on_another_thread),
 		cmocka_unit_test(an_rtc_may_go_with_sessions_in_it),
 		cmocka_unit_test(what_is_sent_before_connecting_goes_nowhere),
 		cmocka_unit_test(a_forged_source_does_not_take_a_call_over),

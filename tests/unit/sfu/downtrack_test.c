@@ -12,7 +12,8 @@ static void start(const char *mime, unsigned layers, struct subscriber_cfg cfg)
 static void start_video(unsigned layers)
 {
 	start("video/VP8", layers,
-		(struct subscriber_cfg){.has_rtx = true, .has_send_time = true, .quality = QUALITY_HIGH});
+		(struct subscriber_cfg){
+			.has_rtx = true, .has_send_time = true, .quality = QUALITY_HIGH});
 }
 
 static void finish(void)
@@ -220,11 +221,45 @@ static void reports_align_the_clocks_of_two_layers(void **st)
 	finish();
 }
 
+static void a_switch_that_came_too_late_does_not_shift_the_clock_for_good(void **st)
+{
+	(void)st;
+	start_video(2);
+	const uint64_t ntp = UINT64_C(0xe0000000) << 32;
+	uint32_t ts0 = w.src[0].ts, ts1 = w.src[1].ts;
+	struct layer_wish low = {.quality = QUALITY_MEDIUM}, high = {.quality = QUALITY_HIGH};
+	world_sr(&w, 0, ntp, ts0);
+	world_sr(&w, 1, ntp, ts1);
+	world_frame(&w, &sub, 1, true, 1);
+	for (int i = 1; i < 10; i++) {
+		world_run(&w, 33333);
+		world_frame(&w, &sub, 1, false, 1);
+	}
+	assert_int_equal(subscriber_last(&sub)->ts - sub.got[0].ts, 27000);
+	for (int k = 0; k < 3; k++) {
+		/* Down at a picture that is older than what was shown last… */
+		uint32_t shown = subscriber_last(&sub)->ts;
+		downtrack_set_wish(sub.down, &low, w.now_us);
+		w.src[0].ts = ts0 + (shown - sub.got[0].ts) - 15000;
+		world_frame(&w, &sub, 0, true, 1);
+		assert_int_equal(downtrack_layer(sub.down), 0);
+		assert_int_equal(subscriber_last(&sub)->ts - shown, 1);
+		/* …and up again half a second later. */
+		world_run(&w, 500000);
+		downtrack_set_wish(sub.down, &high, w.now_us);
+		w.src[1].ts = ts1 + (shown - sub.got[0].ts) + 45000;
+		world_frame(&w, &sub, 1, true, 1);
+		assert_int_equal(downtrack_layer(sub.down), 1);
+		assert_in_range(subscriber_last(&sub)->ts - shown, 45000 - 9, 45000 + 9);
+	}
+	finish();
+}
+
 static void reports_that_cannot_be_true_are_not_believed(void **st)
 {
 	(void)st;
-	static const uint64_t lies[] = {0, 1, UINT64_C(0x7fffffff) << 32, UINT64_C(0x8000000000000000), UINT64_MAX,
-		UINT64_C(5) << 32};
+	static const uint64_t lies[] = {0, 1, UINT64_C(0x7fffffff) << 32,
+		UINT64_C(0x8000000000000000), UINT64_MAX, UINT64_C(5) << 32};
 	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
 		start_video(2);
 		const uint64_t ntp = UINT64_C(0x40000000) << 32;
@@ -546,6 +581,7 @@ int main(void)
 		cmocka_unit_test(the_ceiling_limits_and_is_lifted),
 		cmocka_unit_test(a_pause_leaves_no_gap_in_numbers),
 		cmocka_unit_test(reports_align_the_clocks_of_two_layers),
+		cmocka_unit_test(a_switch_that_came_too_late_does_not_shift_the_clock_for_good),
 		cmocka_unit_test(reports_that_cannot_be_true_are_not_believed),
 		cmocka_unit_test(lost_packets_keep_their_numbers_and_late_ones_find_them),
 		cmocka_unit_test(padding_leaves_no_gap_early_or_late),

@@ -8,7 +8,14 @@
 #include "sfu/sfu.h"
 #include "source.h"
 
-enum { FRAME_US = 33000, FRAMES = 150, KEPT = 1024, HOT_LAYERS = 3, DOWN_SSRC = 500, DOWN_RTX_SSRC = 501 };
+enum {
+	FRAME_US = 33000,
+	FRAMES = 150,
+	KEPT = 1024,
+	HOT_LAYERS = 3,
+	DOWN_SSRC = 500,
+	DOWN_RTX_SSRC = 501
+};
 
 static struct dtls_identity *identity;
 static struct side server, pub_side, sub_side;
@@ -52,7 +59,8 @@ static void server_rtcp(void *arg, struct slice compound, uint64_t now_us)
 	}
 }
 
-static const struct session_ops server_ops = {.state = no_state, .rtp = server_rtp, .rtcp = server_rtcp};
+static const struct session_ops server_ops = {
+	.state = no_state, .rtp = server_rtp, .rtcp = server_rtcp};
 
 static void no_event(void *arg)
 {
@@ -265,8 +273,11 @@ static void make_tracks(void)
 	receiver_set_ext_ids(receiver, &ids);
 	up = uptrack_new(receiver, &cfg);
 	sender = sender_new(to_sub.s, &server.w.wheel);
-	struct downtrack_cfg dcfg = {.ssrc = DOWN_SSRC, .rtx_ssrc = DOWN_RTX_SSRC, .payload_type = 120,
-		.rtx_payload_type = 121, .wish.quality = QUALITY_HIGH};
+	struct downtrack_cfg dcfg = {.ssrc = DOWN_SSRC,
+		.rtx_ssrc = DOWN_RTX_SSRC,
+		.payload_type = 120,
+		.rtx_payload_type = 121,
+		.wish.quality = QUALITY_HIGH};
 	dcfg.ids.id[RTP_EXT_ABS_SEND_TIME] = 3;
 	down = downtrack_new(up, sender, &dcfg);
 }

@@ -20,8 +20,8 @@ static void quality_decides_without_a_size(void **st)
 	assert_int_equal(wanted((struct layer_wish){.quality = QUALITY_MEDIUM}), 1);
 	assert_int_equal(wanted((struct layer_wish){.quality = QUALITY_HIGH}), 2);
 	assert_int_equal(wanted((struct layer_wish){.quality = QUALITY_OFF}), LAYER_NONE);
-	assert_int_equal(
-		wanted((struct layer_wish){.quality = QUALITY_HIGH, .is_disabled = true}), LAYER_NONE);
+	assert_int_equal(wanted((struct layer_wish){.quality = QUALITY_HIGH, .is_disabled = true}),
+		LAYER_NONE);
 	struct layer_wish high = {.quality = QUALITY_HIGH};
 	assert_int_equal(layer_wanted(&high, three, 0), LAYER_NONE);
 }
@@ -46,7 +46,8 @@ static void the_smallest_layer_that_fills_the_element(void **st)
 	assert_int_equal(wanted((struct layer_wish){.width = 4000, .height = 3000}), 2);
 	/* The size wins over the quality, which is what the client asked for before it knew the size. */
 	assert_int_equal(
-		wanted((struct layer_wish){.width = 100, .height = 50, .quality = QUALITY_HIGH}), 0);
+		wanted((struct layer_wish){.width = 100, .height = 50, .quality = QUALITY_HIGH}),
+		0);
 }
 
 static void unknown_sizes_leave_it_to_the_quality(void **st)

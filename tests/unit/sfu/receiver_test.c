@@ -8,7 +8,8 @@ static struct subscriber sub;
 static void start(unsigned layers)
 {
 	world_init(&w, "video/VP8", layers);
-	subscriber_init(&sub, &w, &(struct subscriber_cfg){.has_rtx = true, .quality = QUALITY_HIGH});
+	subscriber_init(
+		&sub, &w, &(struct subscriber_cfg){.has_rtx = true, .quality = QUALITY_HIGH});
 }
 
 static void finish(void)
@@ -31,7 +32,8 @@ static void start_unnamed(unsigned layers)
 		w.src[i].rid = rids[i];
 	}
 	w.up = uptrack_new(w.receiver, &cfg);
-	subscriber_init(&sub, &w, &(struct subscriber_cfg){.has_rtx = true, .quality = QUALITY_HIGH});
+	subscriber_init(
+		&sub, &w, &(struct subscriber_cfg){.has_rtx = true, .quality = QUALITY_HIGH});
 }
 
 static void missing_packets_are_asked_for_until_they_come(void **st)

@@ -6,7 +6,8 @@ static struct subscriber sub;
 static void start(void)
 {
 	world_init(&w, "video/VP8", 1);
-	subscriber_init(&sub, &w, &(struct subscriber_cfg){.has_rtx = true, .quality = QUALITY_HIGH});
+	subscriber_init(
+		&sub, &w, &(struct subscriber_cfg){.has_rtx = true, .quality = QUALITY_HIGH});
 }
 
 static void finish(void)

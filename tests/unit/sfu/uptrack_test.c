@@ -8,7 +8,8 @@ static struct subscriber sub;
 static void start(unsigned layers)
 {
 	world_init(&w, "video/VP8", layers);
-	subscriber_init(&sub, &w, &(struct subscriber_cfg){.has_rtx = true, .quality = QUALITY_HIGH});
+	subscriber_init(
+		&sub, &w, &(struct subscriber_cfg){.has_rtx = true, .quality = QUALITY_HIGH});
 }
 
 static void finish(void)

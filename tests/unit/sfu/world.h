@@ -89,7 +89,8 @@ static inline void world_feedback(void *arg, struct slice compound)
 			break;
 		case RTCP_NACK:
 			assert_int_equal(rtcp_feedback_parse(&fb, &pkt), 0);
-			for (struct rtcp_nack_iter n = rtcp_nack_iter(&fb); rtcp_nack_next(&n, &seq);)
+			for (struct rtcp_nack_iter n = rtcp_nack_iter(&fb);
+				rtcp_nack_next(&n, &seq);)
 				w->nacks[w->n_nacks++ % WORLD_NACKS] = seq;
 			break;
 		case RTCP_RR:
