@@ -5,7 +5,7 @@
 import { createHmac, randomBytes, randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
-import { crc32 } from 'node:zlib';
+import zlib from 'node:zlib';
 
 const COOKIE = 0x2112a442;
 
@@ -15,7 +15,7 @@ const table = Array.from({ length: 256 }, (_, n) => {
   for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
   return c >>> 0;
 });
-const crc = crc32 ?? ((bytes) => (bytes.reduce((c, b) => table[(c ^ b) & 255] ^ (c >>> 8), 0xffffffff) ^ 0xffffffff) >>> 0);
+const crc = zlib.crc32 ?? ((bytes) => (bytes.reduce((c, b) => table[(c ^ b) & 255] ^ (c >>> 8), 0xffffffff) ^ 0xffffffff) >>> 0);
 
 // A binding request in form (RFC 8489), signed with a password that is not the right one.
 export function stun(username, { integrity = true } = {}) {
