@@ -531,7 +531,8 @@ static void protect(struct session *s, struct srtp_job *jobs, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		if (LIKELY(jobs[i].out_len))
 			continue;
-		memset(jobs[i].out, 0, (size_t)jobs[i].hdr_len + jobs[i].payload_len + s->srtp_overhead);
+		memset(jobs[i].out, 0,
+			(size_t)jobs[i].hdr_len + jobs[i].payload_len + s->srtp_overhead);
 		metric_drop(DROP_SRTP_REFUSED);
 	}
 }
