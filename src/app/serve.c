@@ -73,10 +73,10 @@ static void on_worker_stop(struct worker *w)
 
 static const struct worker_ops worker_ops = {on_worker_start, on_worker_end_turn, on_worker_stop};
 
-static void send_to_client(void *arg, uint64_t conn, struct slice response)
+static void send_to_clients(void *arg, const uint64_t *conns, size_t n, struct slice response)
 {
 	const struct server *s = arg;
-	front_send(s->front, conn, response);
+	front_send_many(s->front, conns, n, response);
 }
 
 static void close_client(void *arg, uint64_t conn, uint16_t ws_code)
@@ -85,7 +85,7 @@ static void close_client(void *arg, uint64_t conn, uint16_t ws_code)
 	front_close(s->front, conn, ws_code);
 }
 
-static const struct rooms_ops rooms_ops = {send_to_client, close_client};
+static const struct rooms_ops rooms_ops = {send_to_clients, close_client};
 
 static int make_worker(struct server *s, unsigned i, struct errbuf *eb)
 {

@@ -101,6 +101,7 @@ void serve_rooms_cfg(const struct config *cfg, const struct serve_ice *ice, stru
 		rng_id(node_id, "ND_");
 	*out = (struct rooms_cfg){
 		.max_participants = cfg->room.max_participants,
+		.max_rooms = cfg->limit.rooms_per_worker,
 		.empty_timeout_us = cfg->room.empty_timeout_us,
 		.departure_timeout_us = cfg->room.departure_timeout_us,
 		.enabled_codecs = codec_mask(cfg),

@@ -14,7 +14,6 @@
 	X(NOT_RTC, "not_rtc")                     /* first byte is none of RFC 7983's */           \
 	X(STUN_MALFORMED, "stun_malformed")                                                        \
 	X(STUN_AUTH, "stun_auth")                 /* MESSAGE-INTEGRITY does not match */           \
-	X(STUN_RATE, "stun_rate")                                                                  \
 	X(DTLS_REJECTED, "dtls_rejected")                                                          \
 	X(SRTP_NO_KEY, "srtp_no_key")             /* before the DTLS handshake ended */            \
 	X(SRTP_AUTH, "srtp_auth")                                                                  \
@@ -35,7 +34,6 @@
 	X(DOWN_TOO_OLD, "down_too_old")           /* late packet, its place is gone */             \
 	X(TX_QUEUE_FULL, "tx_queue_full")                                                          \
 	X(TX_SOCKET, "tx_socket")                 /* the kernel refused the packet */              \
-	X(RX_POOL_EMPTY, "rx_pool_empty")                                                          \
 	X(RX_TRUNCATED, "rx_truncated")           /* datagram larger than our buffer */            \
 	X(SCTP_REJECTED, "sctp_rejected")                                                          \
 	X(DATA_SLOW_READER, "data_slow_reader")   /* a receiver's DataChannel is full */           \
@@ -108,9 +106,7 @@ enum drop_reason {
 		"Sum of the delays of worker timers: the loop's lag.")                             \
 	X(MAILBOX_DEPTH, "sterna_mailbox_messages", "gauge", "Messages waiting in mailboxes.")     \
 	X(MAILBOX_FULL, "sterna_mailbox_full_total", "counter",                                    \
-		"Messages refused because a mailbox was full.")                                    \
-	X(TX_QUEUED, "sterna_tx_queue_packets_total", "counter",                                   \
-		"Packets that passed through the transmit queues.")
+		"Messages refused because a mailbox was full.")
 
 enum metric_id {
 #define X(id, name, type, help) M_##id,

@@ -108,7 +108,7 @@ struct config_limit {
 	/* Queues and pools of this program. */
 	uint32_t signal_connections, sessions_per_worker, rooms_per_worker;
 	uint64_t signal_out_queue_bytes, data_buffer_bytes;
-	uint32_t mailbox_messages, tx_queue_packets, rx_pool_packets;
+	uint32_t mailbox_messages, tx_queue_packets;
 };
 
 /* Strings are never NULL: "" is unset. Files hold paths, already checked as far as their rows say. */

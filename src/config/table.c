@@ -201,18 +201,18 @@ const struct config_row config_rows[] = {
 	IGNORED("room.enable_full_room_in_webhooks",
 		"webhooks are not supported by this build yet"),
 
-	{"audio.active_level", CONFIG_COUNT, AT(audio.active_level), IDLE_RELOAD, .init = "35",
+	{"audio.active_level", CONFIG_COUNT, AT(audio.active_level), RELOAD, .init = "35",
 		.max = 127,
 		.help = "Quietest level that counts as speech, in -dBov: 0 is the loudest, 127 "
 			"silence."},
-	{"audio.min_percentile", CONFIG_COUNT, AT(audio.min_percentile), IDLE_RELOAD, .init = "40",
+	{"audio.min_percentile", CONFIG_COUNT, AT(audio.min_percentile), RELOAD, .init = "40",
 		.max = 100,
 		.help = "Share of an interval that must be speech for a participant to be a "
 			"speaker, in percent."},
-	{"audio.update_interval", CONFIG_DURATION, AT(audio.update_interval_us), IDLE_RELOAD,
+	{"audio.update_interval", CONFIG_DURATION, AT(audio.update_interval_us), RELOAD,
 		.init = "400", .bare_us = MS, .min = 50 * MS, .max = 60 * S,
 		.help = "How often clients are told who speaks (milliseconds)."},
-	{"audio.smooth_intervals", CONFIG_COUNT, AT(audio.smooth_intervals), IDLE_RELOAD, .init = "2",
+	{"audio.smooth_intervals", CONFIG_COUNT, AT(audio.smooth_intervals), RELOAD, .init = "2",
 		.max = 100,
 		.help = "Intervals over which levels are smoothed. 0 or 1 = not at all."},
 	IGNORED("audio.active_red_encoding", "RED is forwarded as published"),
@@ -269,8 +269,9 @@ const struct config_row config_rows[] = {
 	{"limit.sessions_per_worker", CONFIG_COUNT, AT(limit.sessions_per_worker), OURS,
 		.init = "2000", .min = 1, .max = 100000,
 		.help = "Most peer connections per media thread."},
-	{"limit.rooms_per_worker", CONFIG_COUNT, AT(limit.rooms_per_worker), IDLE_OURS, .init = "5000",
-		.min = 1, .max = 1000000, .help = "Most rooms per media thread."},
+	{"limit.rooms_per_worker", CONFIG_COUNT, AT(limit.rooms_per_worker), OURS_RELOAD, .init = "5000",
+		.min = 1, .max = 1000000, .help = "Most rooms per media thread; joins that would make one more are "
+			"refused."},
 	{"limit.mailbox_messages", CONFIG_COUNT, AT(limit.mailbox_messages), OURS, .init = "4096",
 		.min = 64, .max = 1 << 20,
 		.help = "Messages that may wait between two threads before the sender is held "
@@ -279,8 +280,6 @@ const struct config_row config_rows[] = {
 		.min = 256, .max = 1 << 20,
 		.help = "Packets that may wait to be sent per media thread; more are dropped and "
 			"counted."},
-	{"limit.rx_pool_packets", CONFIG_COUNT, AT(limit.rx_pool_packets), IDLE_OURS, .init = "1024",
-		.min = 64, .max = 1 << 20, .help = "Receive buffers per media thread."},
 	{"limit.data_buffer_bytes", CONFIG_SIZE, AT(limit.data_buffer_bytes), OURS_RELOAD,
 		.init = "2MiB", .min = 16 * KIB, .max = GIB,
 		.help = "Bytes that may wait in the DataChannels of a slow receiver before it "

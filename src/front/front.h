@@ -109,6 +109,10 @@ uint16_t front_port(const struct front *f);
  */
 void front_send(struct front *f, uint64_t conn, struct slice signal_response);
 
+/* The same to n clients, with one message between the threads however many they are. */
+void front_send_many(
+	struct front *f, const uint64_t *conns, size_t n, struct slice signal_response);
+
 /*
  * Any thread that may post. Closes with `ws_code` (RFC 6455 §7.4) once all that was sent before is
  * written.

@@ -5,28 +5,34 @@
 
 enum { MAILBOX_DEFAULT = 16384 };
 
-/* One message from another thread: bytes to send, or a code to close with. */
+/* One message from another thread to one or more clients: bytes to send, or a code to close with. */
 struct inbox_msg {
 	struct msg msg;
-	uint64_t conn;
 	uint16_t close_code;
-	size_t n;
-	uint8_t bytes[];
+	size_t n_conns, n_bytes;
+	uint64_t conns[]; /* n_conns of them, and the bytes behind */
 };
+
+static struct slice bytes_of(const struct inbox_msg *in)
+{
+	return slice_of(&in->conns[in->n_conns], in->n_bytes);
+}
 
 static void handle_send(void *receiver, struct msg *m)
 {
 	struct inbox_msg *in = CONTAINER_OF(m, struct inbox_msg, msg);
-	struct ws *ws = ws_find(receiver, in->conn);
-	if (ws)
-		ws_send(ws, slice_of(in->bytes, in->n));
+	for (size_t i = 0; i < in->n_conns; i++) {
+		struct ws *ws = ws_find(receiver, in->conns[i]);
+		if (ws)
+			ws_send(ws, bytes_of(in));
+	}
 	xfree(in);
 }
 
 static void handle_close(void *receiver, struct msg *m)
 {
 	struct inbox_msg *in = CONTAINER_OF(m, struct inbox_msg, msg);
-	struct ws *ws = ws_find(receiver, in->conn);
+	struct ws *ws = ws_find(receiver, in->conns[0]);
 	if (ws)
 		ws_close(ws, in->close_code);
 	xfree(in);
@@ -85,30 +91,45 @@ void inbox_init(struct front *f)
  */
 static void post(struct front *f, struct inbox_msg *m)
 {
-	uint32_t i = (uint32_t)m->conn, gen = (uint32_t)(m->conn >> 32);
 	if (mbox_post(&f->mbox, &m->msg) == 0)
 		return;
+	for (size_t k = 0; k < m->n_conns; k++) {
+		uint32_t i = (uint32_t)m->conns[k], gen = (uint32_t)(m->conns[k] >> 32);
+		if (i < f->n_slots)
+			__atomic_store_n(&f->slots[i].lost_gen, gen, __ATOMIC_RELAXED);
+	}
 	xfree(m);
-	if (i >= f->n_slots)
-		return;
-	__atomic_store_n(&f->slots[i].lost_gen, gen, __ATOMIC_RELAXED);
 	__atomic_store_n(&f->lost_any, 1, __ATOMIC_RELEASE);
 	lws_cancel_service(f->ctx);
 }
 
+static struct inbox_msg *inbox_msg_new(
+	const struct msg_kind *kind, const uint64_t *conns, size_t n_conns, struct slice bytes)
+{
+	struct inbox_msg *m = xmalloc(sizeof *m + n_conns * sizeof *conns + bytes.n);
+	*m = (struct inbox_msg){.msg = {kind}, .n_conns = n_conns, .n_bytes = bytes.n};
+	memcpy(m->conns, conns, n_conns * sizeof *conns);
+	if (bytes.n)
+		memcpy(&m->conns[n_conns], bytes.p, bytes.n);
+	return m;
+}
+
+void front_send_many(
+	struct front *f, const uint64_t *conns, size_t n, struct slice signal_response)
+{
+	if (n)
+		post(f, inbox_msg_new(&kind_send, conns, n, signal_response));
+}
+
 void front_send(struct front *f, uint64_t conn, struct slice signal_response)
 {
-	struct inbox_msg *m = xmalloc(sizeof *m + signal_response.n);
-	*m = (struct inbox_msg){.msg = {.kind = &kind_send}, .conn = conn, .n = signal_response.n};
-	if (signal_response.n)
-		memcpy(m->bytes, signal_response.p, signal_response.n);
-	post(f, m);
+	front_send_many(f, &conn, 1, signal_response);
 }
 
 void front_close(struct front *f, uint64_t conn, uint16_t ws_code)
 {
-	struct inbox_msg *m = xmalloc(sizeof *m);
-	*m = (struct inbox_msg){.msg = {.kind = &kind_close}, .conn = conn, .close_code = ws_code};
+	struct inbox_msg *m = inbox_msg_new(&kind_close, &conn, 1, (struct slice){0});
+	m->close_code = ws_code;
 	post(f, m);
 }
 

@@ -243,7 +243,7 @@ void participant_send(struct participant *p, const Livekit__SignalResponse *resp
 	struct buf b;
 	buf_init(&b, RESPONSE_MAX);
 	if (pb_encode(response, &b) == 0) {
-		p->room->rooms->ops->send(p->room->rooms->arg, p->conn, buf_slice(&b));
+		p->room->rooms->ops->send(p->room->rooms->arg, &p->conn, 1, buf_slice(&b));
 	}
 	buf_free(&b);
 }

@@ -83,6 +83,34 @@ void room_changed(struct room *room)
 		room->update_due_us = now + COUNT_UPDATE_US;
 }
 
+/*
+ * One message to many, encoded once and posted once: a large room hears much of this. Those for whom `wants` is false
+ * are left out.
+ */
+static void send_to_all(struct room *room, const Livekit__SignalResponse *res,
+	bool (*wants)(const struct participant *viewer, const void *arg), const void *arg)
+{
+	uint64_t *conns = xcalloc(room->n_participants, sizeof *conns);
+	size_t n = 0;
+	list_for_each(node, &room->participants) {
+		const struct participant *viewer = list_entry(node, struct participant, node);
+		if (viewer->conn && wants(viewer, arg))
+			conns[n++] = viewer->conn;
+	}
+	struct buf b;
+	buf_init(&b, UPDATE_MAX);
+	if (n && pb_encode(res, &b) == 0)
+		room->rooms->ops->send(room->rooms->arg, conns, n, buf_slice(&b));
+	buf_free(&b);
+	xfree(conns);
+}
+
+static bool wants_always(const struct participant *viewer, const void *arg)
+{
+	(void)viewer, (void)arg;
+	return true;
+}
+
 /* Everybody learns how many there are, at most every five seconds. */
 static void send_room_update(struct room *room)
 {
@@ -93,8 +121,7 @@ static void send_room_update(struct room *room)
 	Livekit__SignalResponse res = LIVEKIT__SIGNAL_RESPONSE__INIT;
 	res.message_case = LIVEKIT__SIGNAL_RESPONSE__MESSAGE_ROOM_UPDATE;
 	res.room_update = &update;
-	list_for_each(node, &room->participants)
-		participant_send(list_entry(node, struct participant, node), &res);
+	send_to_all(room, &res, wants_always, NULL);
 }
 
 static bool is_timed_out(const struct room *room, uint64_t now_us)
@@ -116,10 +143,22 @@ void room_tick(struct room *room, uint64_t now_us)
 		room_free(room);
 }
 
-/* Clients above `protocol_max` are left out. */
+/* Who hears of a participant. */
+struct audience {
+	const struct participant *of;
+	bool is_self_in;
+	int32_t protocol_max; /* clients above it are left out */
+};
+
+static bool wants_update(const struct participant *viewer, const void *arg)
+{
+	const struct audience *a = arg;
+	bool wants = viewer == a->of ? a->is_self_in : participant_sees(viewer, a->of);
+	return wants && viewer->protocol <= a->protocol_max;
+}
+
 static void broadcast(struct participant *p, bool to_self, int32_t protocol_max)
 {
-	struct room *room = p->room;
 	Livekit__ParticipantInfo *info = info_participant(p);
 	PB_SET(info, version, info->version + 1);
 	Livekit__ParticipantUpdate update = LIVEKIT__PARTICIPANT_UPDATE__INIT;
@@ -128,20 +167,8 @@ static void broadcast(struct participant *p, bool to_self, int32_t protocol_max)
 	Livekit__SignalResponse res = LIVEKIT__SIGNAL_RESPONSE__INIT;
 	res.message_case = LIVEKIT__SIGNAL_RESPONSE__MESSAGE_UPDATE;
 	res.update = &update;
-
-	/* Encoded once for all: a large room hears much of this. */
-	struct buf b;
-	buf_init(&b, UPDATE_MAX);
-	if (pb_encode(&res, &b) == 0) {
-		list_for_each(node, &room->participants) {
-			struct participant *viewer = list_entry(node, struct participant, node);
-			bool wants = viewer == p ? to_self : participant_sees(viewer, p);
-			if (!wants || !viewer->conn || viewer->protocol > protocol_max)
-				continue;
-			room->rooms->ops->send(room->rooms->arg, viewer->conn, buf_slice(&b));
-		}
-	}
-	buf_free(&b);
+	struct audience audience = {p, to_self, protocol_max};
+	send_to_all(p->room, &res, wants_update, &audience);
 }
 
 void room_broadcast(struct participant *p, bool to_self)

@@ -91,7 +91,7 @@ static void refuse(struct rooms *r, uint64_t conn, Livekit__DisconnectReason rea
 	struct buf b;
 	buf_init(&b, 4096);
 	if (pb_encode(&res, &b) == 0)
-		r->ops->send(r->arg, conn, buf_slice(&b));
+		r->ops->send(r->arg, &conn, 1, buf_slice(&b));
 	buf_free(&b);
 	r->ops->close(r->arg, conn, 1000);
 }
@@ -115,6 +115,16 @@ void rooms_join(struct rooms *r, struct room_join *join)
 		registry_withdraw(r->registry, name);
 		refuse(r, join->conn, LIVEKIT__DISCONNECT_REASON__STATE_MISMATCH,
 			LIVEKIT__LEAVE_REQUEST__ACTION__RECONNECT);
+		grants_free(join->grants);
+		return;
+	}
+	if (r->cfg.max_rooms && r->by_name.n >= r->cfg.max_rooms &&
+		!map_get(&r->by_name, slice_str(name))) {
+		LOG_WARN("join refused: no more rooms on this worker", F_STR("room", name),
+			F_UINT("limit", r->cfg.max_rooms));
+		registry_withdraw(r->registry, name);
+		refuse(r, join->conn, LIVEKIT__DISCONNECT_REASON__JOIN_FAILURE,
+			LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
 		grants_free(join->grants);
 		return;
 	}

@@ -21,6 +21,7 @@ struct participant;
 /* What rooms need of the configuration. Times in microseconds; a limit of 0 means none. */
 struct rooms_cfg {
 	uint32_t max_participants;
+	uint32_t max_rooms; /* on this worker */
 	uint64_t empty_timeout_us, departure_timeout_us;
 	uint32_t enabled_codecs; /* JSEP_CODEC_BITs */
 	size_t max_metadata_bytes, max_attributes_bytes, max_name_length;
@@ -41,8 +42,8 @@ struct rooms_cfg {
 };
 
 struct rooms_ops {
-	/* Sends one binary SignalResponse to a client; copied. */
-	void (*send)(void *arg, uint64_t conn, struct slice response);
+	/* Sends one binary SignalResponse to n clients; copied. */
+	void (*send)(void *arg, const uint64_t *conns, size_t n, struct slice response);
 	/* Closes its connection once all that was sent is written. */
 	void (*close)(void *arg, uint64_t conn, uint16_t ws_code);
 };

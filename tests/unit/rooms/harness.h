@@ -90,9 +90,8 @@ static inline struct client *client_by_conn(struct harness *h, uint64_t conn)
 	abort();
 }
 
-static inline void harness_on_send(void *arg, uint64_t conn, struct slice response)
+static inline void client_receive(struct client *c, struct slice response)
 {
-	struct client *c = client_by_conn(arg, conn);
 	ProtobufCMessage *m;
 	assert_false(c->is_closed);
 	assert_int_equal(
@@ -100,6 +99,13 @@ static inline void harness_on_send(void *arg, uint64_t conn, struct slice respon
 		0);
 	assert_true(c->n_inbox < INBOX_MAX);
 	c->inbox[c->n_inbox++] = (Livekit__SignalResponse *)m;
+}
+
+static inline void harness_on_send(
+	void *arg, const uint64_t *conns, size_t n, struct slice response)
+{
+	for (size_t i = 0; i < n; i++)
+		client_receive(client_by_conn(arg, conns[i]), response);
 }
 
 static inline void harness_on_close(void *arg, uint64_t conn, uint16_t code)

@@ -120,6 +120,23 @@ static void a_full_room_takes_no_more(void **st)
 	assert_int_equal(rooms_participant_count(h->rooms), 3);
 }
 
+static void rooms_are_limited(void **st)
+{
+	struct harness *h = *st;
+	h->rooms->cfg.max_rooms = 1;
+	(void)JOIN(h, .identity = "ann");
+	PRINT(h->join_room, sizeof h->join_room, "second");
+	struct client *bob = JOIN(h, .identity = "bob");
+	PRINT(h->join_room, sizeof h->join_room, "room");
+	struct client *cyd = JOIN(h, .identity = "cyd");
+	read_all(bob), read_all(cyd);
+	assert_left(bob, LIVEKIT__DISCONNECT_REASON__JOIN_FAILURE,
+		LIVEKIT__LEAVE_REQUEST__ACTION__DISCONNECT);
+	assert_false(registry_has(h->registry, "second"));
+	assert_false(cyd->is_closed);
+	assert_int_equal(rooms_participant_count(h->rooms), 2);
+}
+
 static void the_hidden_see_and_are_not_seen(void **st)
 {
 	struct harness *h = *st;
@@ -439,6 +456,7 @@ int main(void)
 		TEST(a_lost_connection_is_a_leave),
 		TEST(the_newer_of_two_with_one_identity_stays),
 		TEST(a_full_room_takes_no_more),
+		TEST(rooms_are_limited),
 		TEST(the_hidden_see_and_are_not_seen),
 		TEST(a_spy_is_no_subscriber),
 		TEST(who_never_connects_is_removed),
