@@ -115,7 +115,7 @@ static void put_time(struct line *l)
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n)
 {
-	bool json = log_format == LOG_FORMAT_JSON;
+	bool json = __atomic_load_n(&log_format, __ATOMIC_RELAXED) == LOG_FORMAT_JSON;
 	struct line l = {.n = 0};
 	put_str(&l, json ? "{\"time\":\"" : "time=");
 	put_time(&l);
@@ -141,12 +141,12 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 
 void log_set_level(enum log_level level)
 {
-	log_threshold = level;
+	__atomic_store_n(&log_threshold, level, __ATOMIC_RELAXED);
 }
 
 void log_set_format(enum log_format format)
 {
-	log_format = format;
+	__atomic_store_n(&log_format, format, __ATOMIC_RELAXED);
 }
 
 bool log_parse_level(const char *text, enum log_level *level)

@@ -43,12 +43,12 @@ struct log_field {
 #define F_ERR(v) ((struct log_field){.key = "error", .kind = LOG_FIELD_ERR, .i = (v)})
 #define F_BOOL(k, v) ((struct log_field){.key = (k), .kind = LOG_FIELD_BOOL, .u = (v)})
 
-extern enum log_level log_threshold; /* read without a lock: a stale value costs one line */
+extern enum log_level log_threshold; /* atomic; a stale value costs one line */
 
 #define LOG_AT(level, event, ...)                                                                  \
 	do {                                                                                       \
 		hot_forbid("log");                                                                 \
-		if ((level) >= log_threshold) {                                                    \
+		if ((level) >= __atomic_load_n(&log_threshold, __ATOMIC_RELAXED)) {                                                    \
 			const struct log_field log_fields_[] = {{0}, ##__VA_ARGS__};               \
 			log_write((level), (event), log_fields_ + 1, ARRAY_LEN(log_fields_) - 1);  \
 		}                                                                                  \
