@@ -164,6 +164,12 @@ static void reload_handle(void *receiver, struct msg *m)
 
 static const struct msg_kind reload_kind = {"serve.reload", reload_handle, reload_drop};
 
+static void limit_joins(struct server *s, const struct config *cfg)
+{
+	struct bridge_limits limits = {cfg->limit.num_tracks, cfg->limit.bytes_per_sec};
+	bridge_set_limits(s->bridge, &limits);
+}
+
 static void apply_reload(struct server *s, struct config *fresh)
 {
 	struct auth_keys *keys = serve_keys(fresh);
@@ -177,6 +183,7 @@ static void apply_reload(struct server *s, struct config *fresh)
 		mbox_post_or_drop(&s->workers[i].worker.mbox, &m->msg);
 	}
 	front_set_keys(s->front, keys);
+	limit_joins(s, fresh);
 	auth_keys_unref(s->keys);
 	s->keys = keys;
 	config_free(s->reloaded);
@@ -295,6 +302,7 @@ static int start_front(struct server *s, struct errbuf *eb)
 	for (unsigned i = 0; i < s->n_workers; i++)
 		targets[i] = (struct bridge_target){&s->workers[i].worker, s->workers[i].rooms};
 	s->bridge = bridge_new(s->registry, targets, s->n_workers, &s->front);
+	limit_joins(s, s->cfg);
 	xfree(targets);
 	return serve_front(s->cfg, s->keys, s->bridge, &s->front, eb);
 }

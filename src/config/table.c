@@ -227,11 +227,11 @@ const struct config_row config_rows[] = {
 		"a track stays with the codecs it was published with"),
 
 	{"limit.num_tracks", CONFIG_COUNT, AT(limit.num_tracks),
-		.flags = ROW_IDLE | ROW_RELOAD | ROW_UNLIMITED, .init = "0",
+		.flags = ROW_RELOAD | ROW_UNLIMITED, .init = "0",
 		.help = "Tracks in and out from which on new participants are refused. 0 or -1 = "
 			"no limit."},
 	{"limit.bytes_per_sec", CONFIG_SIZE, AT(limit.bytes_per_sec),
-		.flags = ROW_IDLE | ROW_RELOAD | ROW_UNLIMITED, .init = "0",
+		.flags = ROW_RELOAD | ROW_UNLIMITED, .init = "0",
 		.help = "Bytes per second in and out from which on new participants are refused. 0 "
 			"or -1 = no limit."},
 	{"limit.subscription_limit_audio", CONFIG_COUNT, AT(limit.subscription_limit_audio), RELOAD,

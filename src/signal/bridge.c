@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -16,6 +17,8 @@ struct bridge {
 	unsigned n_targets;
 	struct map conns; /* conn → struct bridge_conn; front thread only */
 	struct front *const *front;
+	struct bridge_limits limits; /* atomic */
+	uint64_t rate, rate_bytes, rate_at_us; /* front thread only */
 };
 
 struct bridge_conn {
@@ -177,10 +180,32 @@ static void on_closed(void *arg, uint64_t conn)
 	}
 }
 
+/* Media bytes per second, since the last time this was asked more than a second ago. */
+static uint64_t media_rate(struct bridge *b)
+{
+	uint64_t now_us = clock_mono_us(), bytes = metric_sum(M_BYTES_IN) + metric_sum(M_BYTES_OUT);
+	uint64_t passed_us = now_us - b->rate_at_us;
+	if (passed_us >= US_PER_S) {
+		b->rate =
+			(uint64_t)((double)(bytes - b->rate_bytes) * US_PER_S / (double)passed_us);
+		b->rate_bytes = bytes;
+		b->rate_at_us = now_us;
+	}
+	return b->rate;
+}
+
 static int on_ready(void *arg, struct buf *why_not)
 {
-	(void)arg, (void)why_not;
-	return 0;
+	struct bridge *b = arg;
+	uint32_t tracks = __atomic_load_n(&b->limits.tracks, __ATOMIC_RELAXED);
+	uint64_t rate = __atomic_load_n(&b->limits.bytes_per_sec, __ATOMIC_RELAXED);
+	if (tracks && metric_sum(M_TRACKS_PUBLISHED) + metric_sum(M_TRACKS_SUBSCRIBED) >= tracks)
+		buf_add_str(why_not, "limit.num_tracks is reached");
+	else if (rate && media_rate(b) >= rate)
+		buf_add_str(why_not, "limit.bytes_per_sec is reached");
+	else
+		return 0;
+	return -ERR_BAD_STATE;
 }
 
 const struct front_ops bridge_front_ops = {
@@ -199,8 +224,15 @@ struct bridge *bridge_new(struct registry *registry, const struct bridge_target 
 	b->targets = xmemdup(targets, n * sizeof *targets);
 	b->n_targets = n;
 	b->front = front;
+	b->rate_at_us = clock_mono_us();
 	map_init(&b->conns);
 	return b;
+}
+
+void bridge_set_limits(struct bridge *b, const struct bridge_limits *limits)
+{
+	__atomic_store_n(&b->limits.tracks, limits->tracks, __ATOMIC_RELAXED);
+	__atomic_store_n(&b->limits.bytes_per_sec, limits->bytes_per_sec, __ATOMIC_RELAXED);
 }
 
 void bridge_free(struct bridge *b)

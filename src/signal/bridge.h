@@ -24,6 +24,15 @@ struct bridge_target {
 MUST_CHECK struct bridge *bridge_new(struct registry *registry, const struct bridge_target *targets,
 	unsigned n, struct front *const *front);
 
+/* What this process takes at most; past it joins get 503 and /readyz says so. 0 = no limit. */
+struct bridge_limits {
+	uint32_t tracks;        /* published and subscribed ones together */
+	uint64_t bytes_per_sec; /* of media, in and out */
+};
+
+/* Any thread, any time. */
+void bridge_set_limits(struct bridge *b, const struct bridge_limits *limits);
+
 /* After front_stop and after the workers ended. Accepts NULL. */
 void bridge_free(struct bridge *b);
 

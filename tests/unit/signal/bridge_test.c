@@ -167,6 +167,32 @@ static void an_end_always_arrives(void **st)
 	assert_int_equal(rooms_participant_count(b->h->rooms), 0);
 }
 
+static bool is_ready(struct bridged *b, const char *why)
+{
+	struct buf text;
+	buf_init(&text, 100);
+	int err = bridge_front_ops.ready(b->bridge, &text);
+	assert_string_equal(buf_cstr(&text), err ? why : "");
+	buf_free(&text);
+	return err == 0;
+}
+
+static void a_full_server_takes_no_joins(void **st)
+{
+	struct bridged *b = *st;
+	uint64_t before = metric_sum(M_TRACKS_PUBLISHED) + metric_sum(M_TRACKS_SUBSCRIBED);
+	bridge_set_limits(b->bridge, &(struct bridge_limits){.tracks = (uint32_t)before + 2});
+	assert_true(is_ready(b, ""));
+	metric_inc(M_TRACKS_PUBLISHED);
+	assert_true(is_ready(b, ""));
+	metric_inc(M_TRACKS_SUBSCRIBED);
+	assert_false(is_ready(b, "limit.num_tracks is reached"));
+	bridge_set_limits(b->bridge, &(struct bridge_limits){0});
+	assert_true(is_ready(b, ""));
+	metric_sub(M_TRACKS_PUBLISHED, 1);
+	metric_sub(M_TRACKS_SUBSCRIBED, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +200,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_mailbox_refuses_a_join, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(no_request_is_left_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_end_always_arrives, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_full_server_takes_no_joins, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
