@@ -127,10 +127,9 @@ await run([
 		check([1008, 'reset'].includes(await ended(ws, 'flood')), true, 'closed');
 	}],
 	['close from another thread comes after what was sent', async () => {
-		const ws = await open();
-		await s.next(/^open \S+ ada/);
-		while (s.lines.some((l) => l.startsWith('open')))
-			await s.next(/^open/);
+		// The server sends to who came last: a name of its own tells that this one has come.
+		const ws = await Ws.open(s, `/rtc?access_token=${token({ sub: 'zoe' })}`);
+		await s.next(/^open \S+ zoe/);
 		s.tell('send 500000 8');
 		s.tell('close 4001');
 		for (let i = 0; i < 8; i++)
