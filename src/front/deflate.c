@@ -16,20 +16,18 @@ struct rx_ebufs {
 	struct lws_tokens in, out;
 };
 
-/* The input waits here while it is inflated; NULL for a connection that has not inflated yet. */
+/* Moves new input to memory of the connection's own. While an earlier piece is not used up, zlib still reads there. */
 static void own_input(struct ws *ws, struct rx_ebufs *e)
 {
-	const uint8_t *p = e->in.token;
-	size_t n = e->in.len > 0 ? (size_t)e->in.len : 0;
-	bool is_own = ws->inflating && p >= ws->inflating && p < ws->inflating + ws->inflating_cap;
-	if (!p || !n || is_own)
+	size_t n = e->in.token && e->in.len > 0 ? (size_t)e->in.len : 0;
+	if (!n || ws->is_inflating)
 		return;
 	if (n > ws->inflating_cap) {
 		xfree(ws->inflating);
 		ws->inflating = xmalloc(n);
 		ws->inflating_cap = n;
 	}
-	memcpy(ws->inflating, p, n);
+	memcpy(ws->inflating, e->in.token, n);
 	e->in.token = ws->inflating;
 }
 
@@ -38,9 +36,17 @@ int deflate_on_event(struct lws_context *ctx, const struct lws_extension *ext, s
 {
 	const struct client *c = lws_get_opaque_user_data(wsi);
 	struct ws *ws = reason == LWS_EXT_CB_PAYLOAD_RX && c ? c->ws : NULL;
-	if (ws)
-		own_input(ws, in);
-	return lws_extension_callback_pm_deflate(ctx, ext, wsi, reason, user, in, len);
+	if (!ws)
+		return lws_extension_callback_pm_deflate(ctx, ext, wsi, reason, user, in, len);
+	struct rx_ebufs *e = in;
+	own_input(ws, e);
+	const uint8_t *given = e->in.token;
+	int given_len = e->in.len;
+	int ret = lws_extension_callback_pm_deflate(ctx, ext, wsi, reason, user, in, len);
+	/* What it took it advances over; what it has nothing to do with (a plain frame) it leaves as it was. */
+	bool is_untouched = given_len > 0 && e->in.token == given && e->in.len == given_len;
+	ws->is_inflating = e->in.len > 0 && !is_untouched;
+	return ret;
 }
 
 void deflate_free(struct ws *ws)

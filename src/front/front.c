@@ -106,9 +106,10 @@ static void *front_run(void *arg)
 	metric_thread_init();
 	mbox_thread_init();
 	for (;;) {
-		mbox_drain(&f->mbox, f, INBOX_PER_TURN);
+		/* At the end all that was said before is written first: why a client must leave, for one. */
+		bool has_more = mbox_drain(&f->mbox, f, INBOX_PER_TURN) == INBOX_PER_TURN;
 		ws_close_lost(f);
-		if (__atomic_load_n(&f->stop_asked, __ATOMIC_ACQUIRE)) {
+		if (__atomic_load_n(&f->stop_asked, __ATOMIC_ACQUIRE) && !has_more) {
 			if (!stop_by) {
 				stop_by = clock_mono_us() + (uint64_t)FRONT_CLOSE_WAIT_S * US_PER_S;
 				ws_close_all(f, SIGNAL_CLOSE_GOING_AWAY);

@@ -36,6 +36,7 @@ struct ws {
 	struct buf rx;  /* a message until its last fragment */
 	uint8_t *inflating; /* compressed input that is being inflated (deflate.c) */
 	size_t inflating_cap;
+	bool is_inflating; /* some of it is not used up */
 	struct list tx; /* struct ws_message */
 	size_t tx_bytes;
 	uint16_t close_code; /* 0 = stay; else close with it once tx is empty */
