@@ -49,8 +49,7 @@ void outq_chunk_give(struct outq_pool *pool, struct outq_chunk *c); /* accepts N
  * Appends a place of n bytes, to be filled by the caller before anything else is done with q. A chunk takes no more
  * messages once it is older than slack_us.
  */
-uint8_t *outq_place(
-	struct outq *q, struct outq_pool *pool, size_t n, uint64_t now_us, uint64_t slack_us);
+uint8_t *outq_place(struct outq *q, struct outq_pool *pool, size_t n, uint64_t now_us, uint64_t slack_us);
 
 /* Appends bytes that have no boundaries; any length. */
 void outq_add(struct outq *q, struct outq_pool *pool, struct slice bytes, uint64_t now_us);
