@@ -10,7 +10,7 @@
 #include "turnd/stream.h"
 
 enum {
-	APP_MAX = UDP_TX_MAX - DTLS_OVERHEAD_MAX,
+	APP_MAX = 4000, /* larger ones come and go in fragments of IP, as over UDP */
 	PLACES = 64 * 1024,
 	KEY_CAP = 2 + ADDR_KEY_CAP,
 	CHANNEL_FIRST_BYTE = 0x40,
@@ -77,7 +77,7 @@ static void bury(struct turnd *t, bool tell)
 	while (!list_empty(&s->dead)) {
 		struct dtls_client *c = list_first(&s->dead, struct dtls_client, node);
 		list_del(&c->node);
-		if (tell && c->is_to_tell)
+		if (tell && c->is_to_tell && t->server)
 			turn_flow_closed(t->server, &c->flow);
 		dtls_free(c->dtls);
 		xfree(c);
@@ -103,7 +103,7 @@ static void on_timer(void *arg, uint64_t now_us)
 	if (idle_us && now_us - c->heard_us >= idle_us) {
 		if (!turn_flow_has_alloc(c->t->server, &c->flow)) {
 			dtls_close(c->dtls);
-			client_die(c, dtls_is_connected(c->dtls));
+			client_die(c, true);
 			return;
 		}
 		c->heard_us = now_us;

@@ -578,6 +578,7 @@ int turnd_streams_open(struct turnd *t, struct errbuf *eb)
 		list_init(lists[i]);
 	outq_pool_init(&s->pool);
 	int err = open_all(t, eb);
+	stream_tls_watch_files(s);
 	if (err)
 		turnd_streams_close(t);
 	return err;
@@ -588,7 +589,7 @@ static void bury(struct turnd_streams *s, bool tell)
 	while (!list_empty(&s->dead)) {
 		struct stream *st = list_first(&s->dead, struct stream, node);
 		list_del(&st->node);
-		if (tell && st->is_to_tell)
+		if (tell && st->is_to_tell && s->t->server)
 			turn_flow_closed(s->t->server, &st->flow);
 		stream_tls_free(st);
 		xfree(st);
@@ -600,6 +601,7 @@ void turnd_streams_close(struct turnd *t)
 	struct turnd_streams *s = t->streams;
 	if (!s)
 		return;
+	wheel_del(&t->worker->wheel, &s->certificate_timer);
 	for (size_t i = 0; i < t->n_listeners; i++)
 		listener_close(&t->listeners[i]);
 	while (!list_empty(&s->all))
@@ -620,6 +622,8 @@ void turnd_streams_close(struct turnd *t)
 void turnd_streams_flush(struct turnd *t)
 {
 	struct turnd_streams *s = t->streams;
+	if (!s)
+		return;
 	/* What is closed may close other things, which have last words of their own. */
 	do {
 		while (!list_empty(&s->dirty)) {

@@ -67,6 +67,7 @@ struct turnd_streams {
 	struct list all, dirty, dead;
 	struct list peers_dirty, peers_dead; /* tcp_relay.c's */
 	uint32_t n_streams;
+	struct timer certificate_timer;
 	int spare_fd; /* given up for a moment when no descriptor is left */
 };
 
@@ -116,6 +117,8 @@ MUST_CHECK int stream_tls_flush(struct stream *st);
 /* close_notify, if the handshake is done and the socket takes it. */
 void stream_tls_bye(struct stream *st);
 void stream_tls_free(struct stream *st);
+/* Looks at the certificate's files now and then. */
+void stream_tls_watch_files(struct turnd_streams *s);
 
 /* ------------------------------------------------------------------------------------------ dtls.c */
 

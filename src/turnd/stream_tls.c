@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
 #include "base/metric.h"
 #include "turnd/stream.h"
 
@@ -156,4 +157,42 @@ void stream_tls_bye(struct stream *st)
 	if (st->ssl && SSL_is_init_finished(st->ssl))
 		(void)SSL_shutdown(st->ssl);
 	ERR_clear_error();
+}
+
+/* ---------------------------------------------------------------- renewal of the certificate */
+
+int turnd_streams_reload(struct turnd *t, struct errbuf *eb)
+{
+	struct turnd_streams *s = t->streams;
+	if (!s->tls || !t->cfg.cert_file || !*t->cfg.cert_file)
+		return 0;
+	return turnd_tls_reload(s->tls, &t->cfg, eb);
+}
+
+void turnd_check_certificates(struct turnd *t)
+{
+	struct errbuf eb = {0};
+	struct turnd_streams *s = t->streams;
+	if (!s || !s->tls || !turnd_tls_files_changed(s->tls, &t->cfg))
+		return;
+	/* Said once: the next look finds the same files. */
+	if (turnd_tls_reload(s->tls, &t->cfg, &eb))
+		LOG_ERROR("the new certificate is not usable, the old one stays", F_STR("why", eb.text));
+	else
+		LOG_INFO("TURN certificate renewed", F_STR("file", t->cfg.cert_file));
+}
+
+static void on_timer(void *arg, uint64_t now_us)
+{
+	struct turnd_streams *s = arg;
+	enum { EVERY_US = 10 * 1000 * 1000 };
+	turnd_check_certificates(s->t);
+	wheel_set(&s->t->worker->wheel, &s->certificate_timer, now_us + EVERY_US);
+}
+
+void stream_tls_watch_files(struct turnd_streams *s)
+{
+	timer_init(&s->certificate_timer, on_timer, s);
+	if (s->tls)
+		on_timer(s, s->t->worker->now_us);
 }

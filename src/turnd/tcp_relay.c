@@ -166,7 +166,7 @@ void tcp_relays_flush(struct turnd *t)
 		struct turn_peer *p = list_first(&s->peers_dead, struct turn_peer, node);
 		list_del(&p->node);
 		list_del(&p->dirty);
-		if (p->is_to_tell)
+		if (p->is_to_tell && t->server)
 			turn_peer_closed(t->server, p->alloc, p);
 		xfree(p);
 	}
@@ -272,7 +272,7 @@ static int bound_socket(const struct addr *at)
 int turnd_peer_connect(struct turnd *t, struct turn_relay *relay, const struct addr *peer,
 	uint32_t id, struct turn_peer **out)
 {
-	int fd = bound_socket(&relay->sock.local);
+	int fd = bound_socket(&relay->own.sock.local);
 	*out = NULL;
 	if (fd < 0)
 		return -ERR_NO_ROOM;
@@ -312,7 +312,7 @@ static void on_relay_ready(void *arg, uint32_t events)
 
 int turnd_tcp_relay_open(struct turnd *t, struct turn_relay *relay)
 {
-	int fd = bound_socket(&relay->sock.local);
+	int fd = bound_socket(&relay->own.sock.local);
 	if (fd < 0)
 		return errno == EADDRINUSE ? -ERR_EXISTS : -ERR_NO_ROOM;
 	struct tcp_relay *r = XNEW(struct tcp_relay);

@@ -3,7 +3,8 @@
  *
  *   turnd.c   puts it together, turn_ops, names of connections      ports.c   free ports of a relay address
  *   udp.c     UDP listeners, both transmit queues                   relay.c   relayed addresses
- *   hairpin.c turnd_shared, what never touches a socket             stream.c, dtls.c, tls.c, tcp_relay.c, proxy.c
+ *   hairpin.c turnd_shared, what never touches a socket             mux.c     multiplex_peer
+ *   stream.c, dtls.c, tls.c, tcp_relay.c, proxy.c
  *
  * Order at the end of a turn (turnd_end_turn): relay_tx → rtc_flush → streams → client_tx. Flushing relay_tx may hand
  * packets to the SFU, whose flush may hand packets back, for clients; nothing that goes to a client makes new packets.
@@ -48,30 +49,36 @@ struct turnd_conns {
 	uint32_t n, cap, first_free; /* first_free UINT32_MAX = none */
 };
 
-/* A place in the transmit arena of client_tx, and the relay sockets; see relay.c. */
+/* A socket that relays: of one allocation, or shared by all of a worker and address (multiplex_peer). */
+struct turnd_relay_sock {
+	struct udp_sock sock; /* fd -1: not open. local = the bound address, known before */
+	struct ev_io io;
+	uint8_t home;         /* in t->homes */
+	bool is_df;           /* DONT-FRAGMENT is on */
+	bool is_mux;
+	uint16_t sfu_form;    /* in turnd_shared: as what the SFU was last spoken to from here; see hairpin.c */
+};
+
+/* One relayed transport address, UDP or TCP. */
 struct turn_relay {
 	struct turnd *t;
 	struct turn_alloc *alloc;
-	uint16_t port;
-	uint8_t addr_index;  /* in t->relay_addrs */
+	struct turnd_relay_sock *out; /* where datagrams leave: &own, or the shared one */
+	struct turnd_relay_sock own;
 	bool is_tcp;
-	bool is_open;        /* its own socket exists */
-	uint8_t sfu_form;    /* by which of its addresses the SFU was last spoken to; see hairpin.c */
-	struct udp_sock sock; /* its own; fd -1 until it is started. local = bound address */
-	struct ev_io io;
-	struct addr advertised; /* what the client was told, port included */
-	void *tcp;           /* tcp_relay.c's, NULL for UDP */
-	struct list peers;   /* multiplexed: its entries in the socket's table */
-	uint32_t n_peers;
+	void *tcp;         /* tcp_relay.c's; NULL for UDP */
+	uint32_t mux_first; /* multiplexed: the first of its entries in the table of peers */
+	uint32_t mux_n;
 };
 
 /* One relay address on this worker. */
-struct turnd_relay_home {
+struct turnd_home {
 	struct turnd *t;
 	struct turnd_relay_addr cfg; /* advertised always set */
 	uint8_t index;
 	struct turnd_ports udp_ports, tcp_ports;
-	struct turn_relay **by_port; /* UDP; index is turnd_ports_index(port) */
+	struct turn_relay **by_port; /* UDP, by turnd_ports_index */
+	uint8_t *is_reserved;        /* UDP, by the same: put aside by EVEN-PORT, nobody's yet */
 	struct turnd_mux *mux;       /* multiplex_peer: the one socket; else NULL */
 };
 
@@ -87,9 +94,10 @@ struct turnd {
 	struct udp_rx *rx, *relay_rx;
 	struct udp_tx *client_tx, *relay_tx;
 
-	struct turnd_relay_home homes[TURND_RELAY_ADDRS_MAX];
+	struct turnd_home homes[TURND_RELAY_ADDRS_MAX];
 	size_t n_homes;
-	size_t n_relay_sockets;
+	unsigned next_home; /* where the next relayed address is looked for first */
+	uint64_t posts[PKTBOX_SENDERS / 64]; /* workers whose rings hold packets of this turn: a bit each */
 	bool rtc_is_fed; /* the hairpin gave the SFU packets that it borrows until rtc_flush */
 
 	struct turnd_conns conns;
@@ -114,7 +122,7 @@ void turnd_udp_close(struct turnd *t, struct turnd_listener *l);
 
 /*
  * A place for a datagram of n bytes to a client, in client_tx: sent with the other ones at the end of the turn.
- * NULL: longer than UDP_TX_MAX, counted. Data path. DTLS records leave this way as well.
+ * NULL: too long for the arena, counted. Data path. DTLS records leave this way as well.
  */
 uint8_t *turnd_udp_place(
 	struct turnd *t, struct turnd_listener *l, const struct addr *client, size_t n);
@@ -140,20 +148,48 @@ void turnd_relay_close(void *arg, struct turn_relay *relay);
 void turnd_relay_send(void *arg, struct turn_relay *relay, const struct addr *peer,
 	struct slice payload, bool df);
 
-/* The relay on this worker that has this port and accepts datagrams of this peer; NULL if none. */
-struct turn_relay *turnd_relay_find(
-	struct turnd *t, unsigned addr_index, uint16_t port, const struct addr *from);
+/* Closes nothing of what it is given but the socket and its place in epoll. */
+MUST_CHECK int turnd_relay_sock_open(struct turnd *t, struct turnd_relay_sock *rs, struct ev_io io);
+void turnd_relay_sock_close(struct turnd *t, struct turnd_relay_sock *rs);
+
+/*
+ * A datagram for a relay port of this worker that met no socket: to the allocation that owns the port (and, with
+ * multiplex_peer, talks to `from`). Counts what nobody expects. Data path.
+ */
+void turnd_relay_rx(struct turnd *t, unsigned home, uint16_t port, const struct addr *from,
+	const uint8_t *p, size_t n);
+
+/* The socket that has this port on this worker, for hairpin.c; NULL if no allocation has it. */
+struct turnd_relay_sock *turnd_relay_sock_at(struct turnd *t, unsigned home, uint16_t port);
+
+/* -------------------------------------------------------------------------------------------- mux.c */
+
+/* multiplex_peer: opens the home's one socket. */
+MUST_CHECK int turnd_mux_open(struct turnd_home *h, struct ev_io io, struct errbuf *eb);
+void turnd_mux_close(struct turnd_home *h);
+struct turnd_relay_sock *turnd_mux_sock(struct turnd_mux *m);
+/* The relay that talks to this peer; NULL. Data path. */
+struct turn_relay *turnd_mux_find(struct turnd_mux *m, const struct addr *peer);
+/*
+ * Datagrams from `peer` are this relay's from now on. False: another one has it already, or there are too many. Data
+ * path.
+ */
+bool turnd_mux_claim(struct turnd_mux *m, struct turn_relay *relay, const struct addr *peer);
+void turnd_mux_release(struct turnd_mux *m, struct turn_relay *relay);
 
 /* ---------------------------------------------------------------------------------------- hairpin.c */
 
-MUST_CHECK int turnd_hairpin_open(struct turnd *t);
+/*
+ * turnd_shared: which addresses are this process's own and which worker has them. Filled by turnd_hairpin_open of each
+ * worker before any of them runs, read-only afterwards.
+ */
+MUST_CHECK int turnd_hairpin_open(struct turnd *t, struct errbuf *eb);
 void turnd_hairpin_close(struct turnd *t);
 
-/* The divert of relay_tx, and of the SFU's transmit queue (net/udp.h). */
-bool turnd_hairpin_from_relay(void *arg, struct udp_sock *s, const struct addr *to, uint8_t *p,
-	size_t n, size_t seg);
-bool turnd_hairpin_from_rtc(void *arg, struct udp_sock *s, const struct addr *to, uint8_t *p,
-	size_t n, size_t seg);
+unsigned turnd_shared_workers(const struct turnd_shared *s);
+
+/* Hands to other workers what the turn placed in their rings. */
+void turnd_hairpin_post(struct turnd *t);
 
 /*
  * ---------------------------------------------- stream.c, dtls.c, tls.c, tcp_relay.c, proxy.c
@@ -170,7 +206,8 @@ MUST_CHECK int turnd_streams_reload(struct turnd *t, struct errbuf *eb);
 void turnd_streams_flush(struct turnd *t);
 
 /* turn_ops for flows whose conn is not 0: TCP, TLS and DTLS. */
-void turnd_stream_send(struct turnd *t, const struct turn_flow *flow, struct slice bytes, bool is_data);
+void turnd_stream_send(
+	struct turnd *t, const struct turn_flow *flow, struct slice bytes, bool is_data);
 uint8_t *turnd_stream_place(struct turnd *t, const struct turn_flow *flow, size_t n);
 void turnd_stream_close(struct turnd *t, const struct turn_flow *flow);
 
@@ -178,8 +215,8 @@ void turnd_stream_close(struct turnd *t, const struct turn_flow *flow);
 void turnd_dtls_rx(struct turnd *t, struct turnd_listener *l, struct udp_dgram *d);
 
 /*
- * RFC 6062. relay->sock.local is the address to listen on and to connect from. 0; -ERR_EXISTS: the port is in use by
- * another program, and another one is tried; -ERR_NO_ROOM.
+ * RFC 6062. relay->own.sock.local is the address to listen on and to connect from. 0; -ERR_EXISTS:
+ * the port is in use by another program, and another one is tried; -ERR_NO_ROOM.
  */
 MUST_CHECK int turnd_tcp_relay_open(struct turnd *t, struct turn_relay *relay);
 void turnd_tcp_relay_close(struct turnd *t, struct turn_relay *relay);
