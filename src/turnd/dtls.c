@@ -184,8 +184,10 @@ static void client_new(struct turnd_listener *l, const struct udp_dgram *d, cons
 	c->t = t;
 	c->listener = l;
 	c->conn.transport = TURN_DTLS;
-	c->flow = (struct turn_flow){
-		.transport = TURN_DTLS, .listener = l->index, .client = *d->from, .server = l->server};
+	c->flow = (struct turn_flow){.transport = TURN_DTLS,
+		.listener = l->index,
+		.client = *d->from,
+		.server = l->server};
 	c->heard_us = t->worker->now_us;
 	c->hello = map_hash(slice_of(random, DTLS_RANDOM_LEN));
 	timer_init(&c->timer, on_timer, c);
