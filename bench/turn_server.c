@@ -103,7 +103,8 @@ static void on_stop(struct worker *w)
 
 static const struct worker_ops ops = {on_start, on_end_turn, on_stop};
 
-static struct turn_auth *make_auth(const struct server *s, const uint8_t nonce_key[TURN_NONCE_KEY_LEN])
+static struct turn_auth *make_auth(
+	const struct server *s, const uint8_t nonce_key[TURN_NONCE_KEY_LEN])
 {
 	const struct turn_static_user user = {.name = s->user, .password = s->password};
 	struct turn_auth_cfg cfg = {

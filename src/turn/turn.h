@@ -23,8 +23,8 @@
 enum turn_transport { TURN_UDP, TURN_TCP, TURN_TLS, TURN_DTLS, TURN_TRANSPORT_N };
 
 enum {
-	TURN_CHANNEL_FIRST = 0x4000, /* RFC 8656 §12: 0x4000-0x4FFF */
-	TURN_CHANNEL_LAST = 0x4FFF,
+	TURN_CHANNEL_FIRST = 0x4000, /* RFC 8656 §12: 0x4000-0x4FFF; clients of RFC 5766 take any up to 0x7FFF */
+	TURN_CHANNEL_LAST = 0x7FFF,
 	TURN_CHANNEL_HDR_LEN = 4,
 	TURN_OUT_MAX = 2048, /* longest control message that is ever sent */
 };
