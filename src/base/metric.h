@@ -39,6 +39,12 @@
 	X(DATA_SLOW_READER, "data_slow_reader")   /* a receiver's DataChannel is full */           \
 	X(DATA_DENIED, "data_denied")             /* no canPublishData */                          \
 	X(DATA_MALFORMED, "data_malformed")                                                        \
+	X(STREAM_QUEUE, "stream_queue")           /* a TURN client reads too slowly: queue full */ \
+	X(STREAM_STALE, "stream_stale")           /* … waited too long for it */                   \
+	X(STREAM_CLOSED, "stream_closed")         /* its connection went away meanwhile */         \
+	X(STREAM_GARBAGE, "stream_garbage")       /* no STUN, ChannelData, TLS or PROXY header */  \
+	X(DTLS_COOKIE, "dtls_cookie")             /* TURN: no ClientHello, or a wrong cookie */    \
+	X(DTLS_FULL, "dtls_full")                 /* TURN: too many DTLS connections */ \
 	X(TURN_NOT_TURN, "turn_not_turn")         /* first byte is none of STUN's, DTLS's, channels' */ \
 	X(TURN_NO_RELAY, "turn_no_relay")         /* from a peer: no allocation expects it */      \
 	X(TURN_TOO_LARGE, "turn_too_large")       /* does not fit the transmit queue */            \
@@ -155,6 +161,28 @@ enum drop_reason {
 	X(MAILBOX_DEPTH, "sterna_mailbox_messages", "gauge", "Messages waiting in mailboxes.")     \
 	X(MAILBOX_FULL, "sterna_mailbox_full_total", "counter",                                    \
 		"Messages refused because a mailbox was full.")                                    \
+	X(TURN_STREAMS, "sterna_turn_streams", "gauge",                                            \
+		"TCP and TLS connections of TURN clients open now.")                               \
+	X(TURN_STREAMS_ACCEPTED, "sterna_turn_streams_accepted_total", "counter",                  \
+		"TCP and TLS connections of TURN clients accepted.")                               \
+	X(TURN_STREAMS_REFUSED, "sterna_turn_streams_refused_total", "counter",                    \
+		"Connections of TURN clients refused: too many, or no descriptor left.")           \
+	X(TURN_STREAMS_IDLE, "sterna_turn_streams_idle_total", "counter",                          \
+		"Connections of TURN clients closed because nothing came.")                        \
+	X(TURN_STREAMS_SLOW, "sterna_turn_streams_slow_total", "counter",                          \
+		"Connections of TURN clients closed because answers were not read.")               \
+	X(TURN_TLS_HANDSHAKES, "sterna_turn_tls_handshakes_total", "counter",                      \
+		"TLS handshakes of TURN clients completed.")                                       \
+	X(TURN_TLS_FAILED, "sterna_turn_tls_failed_total", "counter",                              \
+		"TLS handshakes of TURN clients that failed.")                                     \
+	X(TURN_DTLS, "sterna_turn_dtls_connections", "gauge",                                      \
+		"DTLS connections of TURN clients open now.")                                      \
+	X(TURN_DTLS_HANDSHAKES, "sterna_turn_dtls_handshakes_total", "counter",                    \
+		"DTLS handshakes of TURN clients completed.")                                      \
+	X(TURN_DTLS_COOKIES, "sterna_turn_dtls_cookies_total", "counter",                          \
+		"Cookies sent to addresses that asked for DTLS.")                                  \
+	X(TURN_TCP_PEERS, "sterna_turn_tcp_peers", "gauge",                                        \
+		"TCP connections to peers of TURN clients open now.") \
 	X(TURN_ALLOCATIONS_UDP, "sterna_turn_allocations_udp", "gauge",                            \
 		"Allocations of clients over UDP now.")                                            \
 	X(TURN_ALLOCATIONS_TCP, "sterna_turn_allocations_tcp", "gauge",                            \

@@ -265,6 +265,7 @@ void turnd_free(struct turnd *t)
 	if (!t)
 		return;
 	turn_server_free(t->server);
+	t->server = NULL;
 	turnd_end_turn(t);
 	turnd_streams_close(t);
 	turnd_hairpin_close(t);
