@@ -158,7 +158,8 @@ static inline int kit_relay_open(void *arg, struct turn_alloc *alloc, int family
 		while (i + 1 < KIT_RELAYS &&
 			(k->relays[i].is_open || k->relays[i].is_reserved ||
 				(want == TURN_PORT_EVEN_AND_NEXT &&
-					(k->relays[i + 1].is_open || k->relays[i + 1].is_reserved))))
+					(k->relays[i + 1].is_open ||
+						k->relays[i + 1].is_reserved))))
 			i += step;
 		if (i + 1 >= KIT_RELAYS)
 			return -ERR_NO_ROOM;
