@@ -37,6 +37,7 @@ void turn_alloc_attach(struct turn_alloc *a, const struct turn_flow *flow)
 	a->flow = *flow;
 	a->is_attached = true;
 	turn_table_add(&s->flows, a);
+	turn_chans_tell(a, true);
 	metric_inc(gauges[flow->transport]);
 }
 
@@ -45,6 +46,7 @@ void turn_alloc_detach(struct turn_alloc *a)
 	struct turn_server *s = a->server;
 	if (!a->is_attached)
 		return;
+	turn_chans_tell(a, false);
 	a->is_attached = false;
 	if (s->last == a)
 		s->last = NULL;
