@@ -135,7 +135,7 @@ static void a_message_larger_than_a_chunk_is_one_piece(void **state)
 	put(w, true, 10, 3, 0);
 	assert_int_equal(w->q.bytes, 16 + 65540 + 16);
 	outq_took(&w->q, &w->pool, 16);
-	assert_int_equal(outq_front(&w->q).n, 65540);
+	assert_int_equal(framing_next(outq_front(&w->q)).size, 65540);
 }
 
 static void bytes_without_boundaries(void **state)
