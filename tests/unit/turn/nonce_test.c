@@ -75,12 +75,12 @@ static void every_change_is_seen(void **st)
 	for (size_t i = 0; i < n; i++) {
 		for (unsigned v = 1; v < 256; v++) {
 			nonce[i] = (char)(nonce[i] ^ (int)v);
-			assert_false(nonce_is_good(slice_of(nonce, n), key, FEATURE_PASSWORD_ALGORITHMS, &a,
-				1000 * SECOND, 0));
+			assert_false(nonce_is_good(slice_of(nonce, n), key,
+				FEATURE_PASSWORD_ALGORITHMS, &a, 1000 * SECOND, 0));
 			nonce[i] = (char)(nonce[i] ^ (int)v);
 		}
-		assert_false(nonce_is_good(
-			slice_of(nonce, i), key, FEATURE_PASSWORD_ALGORITHMS, &a, 1000 * SECOND, 0));
+		assert_false(nonce_is_good(slice_of(nonce, i), key, FEATURE_PASSWORD_ALGORITHMS, &a,
+			1000 * SECOND, 0));
 	}
 	assert_true(nonce_is_good(
 		slice_of(nonce, n), key, FEATURE_PASSWORD_ALGORITHMS, &a, 1000 * SECOND, 0));

@@ -25,8 +25,8 @@ static const struct {
 
 static void set_key(struct oauth_key *k, size_t i)
 {
-	assert_int_equal(oauth_key_set(k, slice_str(vectors[i].key), vectors[i].algorithm, 1400000000,
-				 1000000000),
+	assert_int_equal(oauth_key_set(k, slice_str(vectors[i].key), vectors[i].algorithm,
+				 1400000000, 1000000000),
 		0);
 }
 
@@ -85,8 +85,12 @@ static int open_made(const uint8_t *inner, size_t n)
 	struct oauth_token t;
 	set_key(&k, 0);
 	struct aead *a = aead_new(NULL, AEAD_GCM256, k.key, NULL);
-	struct aead_job job = {.aad = (const uint8_t *)server, .aad_len = strlen(server), .in = inner,
-		.out = token + 14, .len = n, .tag = token + 14 + n};
+	struct aead_job job = {.aad = (const uint8_t *)server,
+		.aad_len = strlen(server),
+		.in = inner,
+		.out = token + 14,
+		.len = n,
+		.tag = token + 14 + n};
 	aead_seal(a, &job, 1);
 	assert_true(job.ok);
 	aead_free(a);

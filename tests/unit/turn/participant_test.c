@@ -15,7 +15,8 @@ static void what_is_minted_is_read(void **st)
 	static const uint64_t times[] = {1, 9, 1700000000, UINT64_C(9999999999999999999)};
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		for (size_t k = 0; k < ARRAY_LEN(times); k++) {
-			char user[TURN_PARTICIPANT_USER_CAP], password[TURN_PARTICIPANT_PASSWORD_CAP];
+			char user[TURN_PARTICIPANT_USER_CAP],
+				password[TURN_PARTICIPANT_PASSWORD_CAP];
 			char again[TURN_PARTICIPANT_PASSWORD_CAP];
 			struct turn_participant p;
 			assert_int_equal(turn_participant_mint(keys[i], "secret", "PA_abcdefgh2345",
