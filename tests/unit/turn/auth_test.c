@@ -9,6 +9,7 @@
 #include <openssl/sha.h>
 
 #include "base/base64.h"
+#include "base/hot.h"
 #include "base/macros.h"
 #include "base/mem.h"
 #include "crypto/aead.h"
@@ -103,7 +104,7 @@ struct ask {
 	const uint8_t *mac_key; /* 20 bytes, with token */
 	struct slice token;
 	const struct turn_identity *known;
-	bool check_expiry;
+	bool check_expiry, is_other_key; /* is_other_key: not the one of `known` */
 };
 
 struct challenge {
@@ -234,6 +235,33 @@ static void the_order_of_refusals(void **st)
 	assert_int_equal(ASK(&w, "bob", "builder", .sha256_mac = true), TURN_AUTH_OK);
 	assert_true(w.id.user_hash != alice);
 	assert_int_equal(ASK(&w, "\xe3\x83\x9e\xe3\x83\x88", "\xc3\xa9"), TURN_AUTH_OK);
+	stop(&w);
+}
+
+/* The long-term key of RFC 5769 §2.4, with the password as SASLprep leaves it, and that of RFC 8489 B.1. */
+static void the_rfcs_long_term_keys(void **st)
+{
+	static const char name[] = "\xe3\x83\x9e\xe3\x83\x88\xe3\x83\xaa\xe3\x83\x83\xe3\x82\xaf\xe3\x82\xb9";
+	struct turn_static_user user = {name, "TheMatrIX", NULL, 0};
+	struct turn_auth_cfg cfg = base_cfg();
+	struct world w;
+	struct hmac_sha1 want;
+	struct hmac_sha256 want256;
+	cfg.users = &user;
+	cfg.n_users = 1;
+	cfg.with_sha256 = true;
+	start(&w, &cfg);
+	assert_int_equal(ASK(&w, name, "TheMatrIX"), TURN_AUTH_OK);
+	hmac_sha1_init(&want,
+		"\xe8\xca\x7a\xd5\x9d\x5e\xb0\x51\x8e\x31\x29\x11\xd2\xda\xb2\xa9", 16);
+	assert_memory_equal(&w.id.mac1, &want, sizeof want);
+	assert_int_equal(
+		ASK(&w, name, "TheMatrIX", .algorithm = STUN_PASSWORD_SHA256), TURN_AUTH_OK);
+	hmac_sha256_init(&want256,
+		"\xdd\x29\x5a\x61\x3b\x90\x58\xc3\xc2\x3d\x6d\xc7\x16\x5b\xda\x07"
+		"\x23\x04\xd9\x89\xc9\xd0\xaf\x3a\x8c\x7e\x18\x4b\x4f\x9b\xb4\xa1",
+		32);
+	assert_memory_equal(&w.id.mac256, &want256, sizeof want256);
 	stop(&w);
 }
 
@@ -484,8 +512,9 @@ static void known_users(void **st)
 	assert_int_equal(ASK(&w, "bob", "wrong", .known = &alice), TURN_AUTH_WRONG);
 	assert_false(w.differs);
 	/* With the other algorithm it is the same user with another key. */
-	assert_int_equal(
-		ASK(&w, "alice", "wonderland", .known = &alice, .algorithm = STUN_PASSWORD_SHA256), TURN_AUTH_OK);
+	assert_int_equal(ASK(&w, "alice", "wonderland", .known = &alice, .is_other_key = true,
+				 .algorithm = STUN_PASSWORD_SHA256),
+		TURN_AUTH_OK);
 	assert_false(w.differs);
 	assert_string_equal(w.id.username, "alice");
 	/* A new password: the allocation goes on with the old one and with the new one. */
@@ -495,7 +524,7 @@ static void known_users(void **st)
 	assert_int_equal(turn_auth_reload(w.a, &cfg, &eb), 0);
 	assert_int_equal(ASK(&w, "alice", "wonderland", .known = &alice), TURN_AUTH_OK);
 	assert_int_equal(ASK(&w, "alice", "wonderland"), TURN_AUTH_WRONG);
-	assert_int_equal(ASK(&w, "alice", "looking-glass", .known = &alice), TURN_AUTH_OK);
+	assert_int_equal(ASK(&w, "alice", "looking-glass", .known = &alice, .is_other_key = true), TURN_AUTH_OK);
 	assert_string_equal(w.id.username, "alice");
 	assert_int_equal(ASK(&w, "bob", "builder"), TURN_AUTH_WRONG);
 	turn_identity_free(&alice);
@@ -849,6 +878,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_order_of_refusals),
+		cmocka_unit_test(the_rfcs_long_term_keys),
 		cmocka_unit_test(a_nonce_gets_old),
 		cmocka_unit_test(the_challenge_is_small),
 		cmocka_unit_test(password_algorithms),

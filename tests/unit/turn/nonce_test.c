@@ -33,6 +33,7 @@ static void a_nonce_is_good_for_its_time_and_address(void **st)
 	assert_true(nonce_is_good(s, key, 0, &a, 1000000 * SECOND, 0));
 	/* From the future: another process's clock. */
 	assert_false(nonce_is_good(s, key, 0, &a, 999 * SECOND, 600 * SECOND));
+	assert_false(nonce_is_good(s, key, 0, &a, 999 * SECOND, 0));
 	/* A NAT may give another port. */
 	assert_true(nonce_is_good(s, key, 0, &b, 1000 * SECOND, 600 * SECOND));
 	assert_false(nonce_is_good(s, key, 0, &c, 1000 * SECOND, 600 * SECOND));

@@ -31,6 +31,12 @@ static void what_is_minted_is_read(void **st)
 			turn_participant_password(&p, "Secret", again);
 			assert_string_not_equal(again, password);
 			assert_true(strlen(password) >= 43);
+			/* There is one text for one name: nothing may follow. */
+			size_t n = strlen(user);
+			user[n] = '0';
+			assert_int_equal(
+				turn_participant_parse(slice_of(user, n + 1), &p), -ERR_MALFORMED);
+			user[n] = 0;
 			assert_int_equal(strspn(user, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklm"
 						      "nopqrstuvwxyz"),
 				strlen(user));
