@@ -172,7 +172,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	cfg.other_address = other;
 	cfg.permissions_per_allocation = cfg.channels_per_allocation = 12;
 	cfg.answers_max = cfg.addresses_max = 16;
-	struct world w = {.k = kit_new_with(&cfg, NULL, false), .in = cursor_of(slice_of(p, n))};
+	struct world w = {
+		.k = kit_new_with(&cfg, NULL, KIT_USERS), .in = cursor_of(slice_of(p, n))};
 	for (uint16_t i = 0; i < CLIENTS; i++) {
 		enum turn_transport t = i == 2 ? TURN_TCP : i == 3 ? TURN_TLS : TURN_UDP;
 		w.client[i] = kit_client(t, t == TURN_UDP ? 0 : ++w.conn, (uint16_t)(4000 + i), "alice");

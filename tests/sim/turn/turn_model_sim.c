@@ -313,7 +313,7 @@ static void run(uint64_t seed, uint64_t ops)
 	struct turn_cfg cfg = kit_cfg();
 	cfg.permissions_per_allocation = PERMS_MAX;
 	cfg.channels_per_allocation = CHANS_MAX;
-	struct world w = {.k = kit_new_with(&cfg, NULL, false), .rng = seed, .seed = seed};
+	struct world w = {.k = kit_new_with(&cfg, NULL, KIT_USERS), .rng = seed, .seed = seed};
 	for (uint16_t i = 0; i < CLIENTS; i++) {
 		enum turn_transport t = (enum turn_transport)(i % TURN_TRANSPORT_N);
 		w.client[i] = kit_client(t, t == TURN_UDP ? 0 : ++w.conn, (uint16_t)(4000 + i),

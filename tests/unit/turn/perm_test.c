@@ -287,7 +287,7 @@ static void bandwidth_is_bounded_each_way(void **st)
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
 	cfg.allocation_bytes_per_s = 10000;
-	struct kit *k = kit_new_with(&cfg, NULL, false);
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
 	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice");
 	struct turn_relay *r = allocate(k, &c);
 	struct addr peer = kit_addr("10.0.0.5", 900);
