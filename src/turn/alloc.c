@@ -218,6 +218,8 @@ static unsigned read_wanted(const struct turn_req *rq, struct wanted *w)
 static const char *realm_of(struct turn_server *s, struct slice realm)
 {
 	size_t i = 0;
+	if (!realm.n)
+		return ""; /* of who needs no credentials */
 	for (; i < TURN_REALMS_MAX && s->realms[i]; i++)
 		if (slice_eq_str(realm, s->realms[i]))
 			return s->realms[i];

@@ -7,7 +7,7 @@ static struct kit *kit_with_two(struct addr other[2])
 	other[0] = kit_addr("192.0.2.1", 3478);
 	other[1] = kit_addr("192.0.2.2", 3479);
 	cfg.other_address = other;
-	return kit_new_with(&cfg, NULL, false);
+	return kit_new_with(&cfg, NULL, KIT_USERS);
 }
 
 static void answers_name_the_other_socket(void **st)

@@ -7,7 +7,7 @@ static void answers_are_not_longer_than_questions(void **st)
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
 	cfg.unauthenticated_bytes_per_s = 1000;
-	struct kit *k = kit_new_with(&cfg, NULL, false);
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
 	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice"),
 			  d = kit_client(TURN_TCP, 4, 4000, "alice");
 	size_t asked = 0, answered = 0;
@@ -40,7 +40,7 @@ static void guessing_passwords_is_slow(void **st)
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
 	cfg.auth_failures_per_address = 5;
-	struct kit *k = kit_new_with(&cfg, NULL, false);
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
 	struct kit_client good = kit_client(TURN_UDP, 0, 3999, "alice"),
 			  c = kit_client(TURN_UDP, 0, 4000, "alice");
 	assert_int_equal(kit_allocate(k, &good), 0);
@@ -62,7 +62,7 @@ static void allocations_have_a_rate(void **st)
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
 	cfg.allocations_per_address_per_s = 3;
-	struct kit *k = kit_new_with(&cfg, NULL, false);
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
 	int n[2] = {0};
 	for (uint16_t i = 0; i < 20; i++) {
 		struct kit_client c = kit_client(TURN_UDP, 0, (uint16_t)(4000 + i), "alice");

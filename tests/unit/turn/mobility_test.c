@@ -73,7 +73,7 @@ static void mobility_is_switched_off(void **st)
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
 	cfg.no_mobility = true;
-	struct kit *k = kit_new_with(&cfg, NULL, false);
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
 	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice");
 	assert_int_equal(allocate_mobile(k, &c), STUN_ERR_MOBILITY_FORBIDDEN);
 	assert_int_equal(refresh_with(k, &c, "123456789012345678901234", 24),

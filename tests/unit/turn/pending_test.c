@@ -16,7 +16,7 @@ static void requests_wait_for_the_database(void **st)
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
 	cfg.pending_max = 2;
-	struct kit *k = kit_new_with(&cfg, NULL, true);
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_LOOKUP);
 	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "carol"),
 			  d = kit_client(TURN_TCP, 5, 4001, "carol"),
 			  e = kit_client(TURN_UDP, 0, 4002, "carol");
@@ -39,7 +39,7 @@ static void nobody_waits_on_a_closed_connection(void **st)
 {
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
-	struct kit *k = kit_new_with(&cfg, NULL, true);
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_LOOKUP);
 	struct kit_client c = kit_client(TURN_TCP, 5, 4000, "carol");
 	assert_int_equal(kit_allocate(k, &c), -1);
 	turn_flow_closed(k->server, &c.flow);
@@ -54,7 +54,7 @@ static void an_unknown_user_is_told(void **st)
 {
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
-	struct kit *k = kit_new_with(&cfg, NULL, true);
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_LOOKUP);
 	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "carol");
 	assert_int_equal(kit_allocate(k, &c), -1);
 	unsigned n = k->n_answers;
@@ -67,7 +67,7 @@ static void a_silent_database_is_given_up(void **st)
 {
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
-	struct kit *k = kit_new_with(&cfg, NULL, true);
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_LOOKUP);
 	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "carol");
 	uint64_t before = metric_sum(M_TURN_PENDING);
 	assert_int_equal(kit_allocate(k, &c), -1);

@@ -200,6 +200,23 @@ static void a_channel_outlives_its_permission(void **st)
 	kit_free(k);
 }
 
+/* A loop that is busy runs its timers late; what has run out has, all the same. */
+static void late_timers_give_nothing_away(void **st)
+{
+	(void)st;
+	struct kit *k = kit_new();
+	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice");
+	struct turn_relay *r = allocate(k, &c);
+	struct addr peer = kit_addr("10.0.0.5", 900);
+	assert_int_equal(kit_bind(k, &c, 0x4001, &peer), 0);
+	k->now_us += 5 * MINUTE_US;
+	assert_int_equal(kit_from_peer(k, r, &peer, "x", 1), 0);
+	assert_false(kit_indicate(k, &c, &peer, "x", 1));
+	k->now_us += 5 * MINUTE_US;
+	assert_false(kit_channel_data(k, &c, 0x4001, "x", 1));
+	kit_free(k);
+}
+
 static void many_are_found_and_bounded(void **st)
 {
 	(void)st;
@@ -270,7 +287,7 @@ static void bandwidth_is_bounded_each_way(void **st)
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
 	cfg.allocation_bytes_per_s = 10000;
-	struct kit *k = kit_new_with(&cfg, NULL, false);
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
 	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice");
 	struct turn_relay *r = allocate(k, &c);
 	struct addr peer = kit_addr("10.0.0.5", 900);
@@ -296,6 +313,7 @@ int main(void)
 		cmocka_unit_test(streams_get_padded_channel_data),
 		cmocka_unit_test(bindings_that_are_refused),
 		cmocka_unit_test(a_channel_outlives_its_permission),
+		cmocka_unit_test(late_timers_give_nothing_away),
 		cmocka_unit_test(many_are_found_and_bounded),
 		cmocka_unit_test(a_socket_that_cannot_be_had),
 		cmocka_unit_test(icmp_is_told),

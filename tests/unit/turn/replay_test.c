@@ -57,7 +57,7 @@ static void old_answers_make_room(void **st)
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
 	cfg.answers_max = 8;
-	struct kit *k = kit_new_with(&cfg, NULL, false);
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
 	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice");
 	assert_int_equal(kit_allocate(k, &c), 0);
 	uint8_t request[2048];

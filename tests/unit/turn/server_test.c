@@ -68,7 +68,7 @@ static void fingerprint_answers_fingerprint(void **st)
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
 	cfg.software = "sterna";
-	struct kit *k = kit_new_with(&cfg, NULL, false);
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
 	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice");
 	kit_begin(k, &c, STUN_BINDING);
 	assert_int_equal(kit_send_plain(k, &c), 0);
@@ -112,6 +112,38 @@ static void parts_are_switched_off(void **st)
 	kit_free(k);
 }
 
+static void nobody_is_asked_for_a_name(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	struct turn_quota_cfg quota = {.allocations_per_user = 1, .slots = 16};
+	struct kit *k = kit_new_with(&cfg, &quota, KIT_NO_AUTH);
+	struct addr peer = kit_addr("10.0.0.5", 900), denied = kit_addr("127.0.0.1", 900);
+	for (uint16_t i = 0; i < 3; i++) {
+		struct kit_client c = kit_client(TURN_UDP, 0, (uint16_t)(4000 + i), "");
+		kit_begin(k, &c, STUN_ALLOCATE);
+		stun_put_number(&k->w, STUN_ATTR_REQUESTED_TRANSPORT, STUN_TRANSPORT_UDP);
+		assert_int_equal(kit_send_plain(k, &c), 0);
+		assert_int_equal(k->m.integrity_at, 0);
+		unsigned n = k->n_answers;
+		kit_rx(k, &c.flow, k->sealed);
+		assert_int_equal(kit_result(k, n), 0);
+		kit_begin(k, &c, STUN_CHANNEL_BIND);
+		stun_put_number(&k->w, STUN_ATTR_CHANNEL_NUMBER, 0x4000);
+		stun_put_xor_addr(&k->w, STUN_ATTR_XOR_PEER_ADDRESS, &peer);
+		assert_int_equal(kit_send_plain(k, &c), 0);
+		assert_true(kit_channel_data(k, &c, 0x4000, "x", 1));
+		kit_begin(k, &c, STUN_CREATE_PERMISSION);
+		stun_put_xor_addr(&k->w, STUN_ATTR_XOR_PEER_ADDRESS, &denied);
+		assert_int_equal(kit_send_plain(k, &c), STUN_ERR_FORBIDDEN);
+	}
+	struct turn_alloc_info info;
+	turn_alloc_info(turn_alloc_next(k->server, NULL), &info);
+	assert_string_equal(info.username, "");
+	assert_string_equal(info.realm, "");
+	kit_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +151,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_request_is_dropped),
 		cmocka_unit_test(fingerprint_answers_fingerprint),
 		cmocka_unit_test(parts_are_switched_off),
+		cmocka_unit_test(nobody_is_asked_for_a_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
