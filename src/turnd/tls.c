@@ -166,7 +166,7 @@ static int make_stream(
 	if (!c || SSL_CTX_set_min_proto_version(
 			  c, cfg->no_tls1_2 ? TLS1_3_VERSION : TLS1_2_VERSION) != 1)
 		return err_set(eb, ERR_CRYPTO, "OpenSSL makes no TLS context: %s", ssl_reason());
-	/* The short key first: as good here, and cheaper for each packet. Who asks for ChaCha first has no AES at hand. */
+	/* The short key first: as good here, and cheaper. Who asks for ChaCha first has no AES at hand. */
 	SSL_CTX_set_options(c, SSL_OP_PRIORITIZE_CHACHA);
 	if (SSL_CTX_set_ciphersuites(c, suites) != 1)
 		return err_set(eb, ERR_CRYPTO, "OpenSSL refuses TLS 1.3: %s", ssl_reason());
