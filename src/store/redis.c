@@ -103,14 +103,28 @@ static const struct list_row {
 	const char *prefix, *suffix;
 	enum store_row_kind kind;
 	const char *option;
+	enum store_turn_kind asked_by;
 } lists[] = {
-	{"turn/realm/", "/allowed-peer-ip", STORE_ROW_ALLOWED_PEER, ""},
-	{"turn/realm/", "/denied-peer-ip", STORE_ROW_DENIED_PEER, ""},
-	{"turn/realm/", "/max-bps", STORE_ROW_OPTION, "max-bps"},
-	{"turn/realm/", "/total-quota", STORE_ROW_OPTION, "total-quota"},
-	{"turn/realm/", "/user-quota", STORE_ROW_OPTION, "user-quota"},
-	{"turn/origin/", "", STORE_ROW_ORIGIN, ""},
+	{"turn/realm/", "/allowed-peer-ip", STORE_ROW_ALLOWED_PEER, "", STORE_TURN_REALMS},
+	{"turn/realm/", "/denied-peer-ip", STORE_ROW_DENIED_PEER, "", STORE_TURN_REALMS},
+	{"turn/realm/", "/max-bps", STORE_ROW_OPTION, "max-bps", STORE_TURN_REALMS},
+	{"turn/realm/", "/total-quota", STORE_ROW_OPTION, "total-quota", STORE_TURN_REALMS},
+	{"turn/realm/", "/user-quota", STORE_ROW_OPTION, "user-quota", STORE_TURN_REALMS},
+	{"turn/origin/", "", STORE_ROW_ORIGIN, "", STORE_TURN_REALMS},
+	{"turn/realm/", "/key", STORE_ROW_USER, "", STORE_TURN_NAMES},
 };
+
+/* "<realm>/user/<name>" */
+static int take_user_key(struct slice middle, struct store_result *r)
+{
+	const struct slice between = slice_str("/user/");
+	const uint8_t *cut = memmem(middle.p, middle.n, between.p, between.n);
+	if (!cut)
+		return 0;
+	size_t realm_n = (size_t)(cut - middle.p), before = realm_n + between.n;
+	return store_result_row(r, STORE_ROW_USER, slice_of(middle.p, realm_n),
+		slice_of(middle.p + before, middle.n - before), slice_str(""));
+}
 
 static int take_list_key(redisContext *c, const struct list_row *l, struct slice key,
 	struct store_result *r, struct errbuf *eb)
@@ -123,6 +137,9 @@ static int take_list_key(redisContext *c, const struct list_row *l, struct slice
 	struct slice middle = slice_of(key.p + strlen(l->prefix), key.n - around);
 	if (l->kind == STORE_ROW_ALLOWED_PEER || l->kind == STORE_ROW_DENIED_PEER)
 		return take_members(c, text, l->kind, middle, r, eb);
+
+	if (l->kind == STORE_ROW_USER)
+		return take_user_key(middle, r);
 
 	redisReply *reply;
 	int err = get(c, text, &reply, eb);
@@ -165,13 +182,13 @@ static int scan_list(
 	return err;
 }
 
-static int query_realms(
+static int query_lists(
 	redisContext *c, const struct store_query *q, struct store_result *r, struct errbuf *eb)
 {
-	(void)q;
 	int err = 0;
 	for (size_t i = 0; i < ARRAY_LEN(lists) && !err; i++)
-		err = scan_list(c, &lists[i], r, eb);
+		if (lists[i].asked_by == q->kind)
+			err = scan_list(c, &lists[i], r, eb);
 	return err;
 }
 
@@ -183,7 +200,8 @@ static int redis_query(
 		[STORE_TURN_USER] = query_user,
 		[STORE_TURN_SECRETS] = query_secrets,
 		[STORE_TURN_OAUTH] = query_oauth,
-		[STORE_TURN_REALMS] = query_realms,
+		[STORE_TURN_NAMES] = query_lists,
+		[STORE_TURN_REALMS] = query_lists,
 	};
 	return by_kind[q->kind](conn, q, r, eb);
 }

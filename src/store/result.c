@@ -26,6 +26,7 @@ void store_result_free(struct store_result *r)
 	for (size_t i = 0; i < r->a.rows_n; i++)
 		row_free(&r->rows[i]);
 	xfree(r->rows);
+	xfree(r->username);
 	secret_wipe(r, sizeof *r);
 }
 

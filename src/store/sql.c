@@ -38,10 +38,17 @@ static int take_origin(struct store_result *r, const struct slice *col)
 	return store_result_row(r, STORE_ROW_ORIGIN, col[1], col[0], slice_str(""));
 }
 
+static int take_user(struct store_result *r, const struct slice *col)
+{
+	return store_result_row(r, STORE_ROW_USER, col[0], col[1], slice_str(""));
+}
+
 /* "$1" is a numbered parameter of PostgreSQL and a named one of SQLite, numbered there by first appearance. */
 const struct store_statement store_statements[STORE_STATEMENTS] = {
 	{STORE_TURN_USER, "turn_user", "SELECT hmackey FROM turnusers_lt WHERE realm = $1 AND name = $2",
 		{STORE_PARAM_REALM, STORE_PARAM_NAME}, 2, 1, take_key, true},
+	{STORE_TURN_NAMES, "turn_names", "SELECT realm, name FROM turnusers_lt LIMIT $1",
+		{STORE_PARAM_LIMIT}, 1, 2, take_user, false},
 	{STORE_TURN_SECRETS, "turn_secrets", "SELECT value, realm FROM turn_secret WHERE realm = $1 LIMIT $2",
 		{STORE_PARAM_REALM, STORE_PARAM_LIMIT}, 2, 2, take_secret, false},
 	{STORE_TURN_OAUTH, "turn_oauth",

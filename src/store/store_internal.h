@@ -3,6 +3,7 @@
 #include <libpq-fe.h>
 #include <sqlite3.h>
 
+#include "base/map.h"
 #include "store/turn_users.h"
 
 /* ---- dsn.c: a connection string, taken apart. */
@@ -29,6 +30,7 @@ struct store_result {
 	struct store_turn_answer a; /* a.rows is owned here */
 	struct store_row *rows;
 	size_t cap, max;
+	char *username;    /* a.username is owned here */
 	unsigned bad_rows; /* left out: not UTF-8, or an option without a number */
 };
 
@@ -110,10 +112,31 @@ void store_link_close(struct store_link *l);
 void store_complain(struct store_complaint *c, const char *database, const char *why);
 void store_recovered(struct store_complaint *c, const char *database);
 
+/* ---- userhash.c: names by USERHASH. Of one pool thread; zero it before use. */
+
+enum { STORE_USERHASH_LEN = 32 };
+
+struct store_userhash {
+	struct map names; /* hash → owned name */
+	uint64_t made_us; /* 0 = never */
+};
+
+void store_userhash_free(struct store_userhash *u);
+
+/* The name behind a hash, borrowed, or NULL. */
+const char *store_userhash_find(const struct store_userhash *u, struct slice hash);
+
+/* True if the index is too old to be sure that a hash it does not know is nobody's. */
+bool store_userhash_is_old(const struct store_userhash *u, uint64_t now_us);
+
+/* Makes the index of rows USER. 0 or -ERR_CRYPTO. */
+MUST_CHECK int store_userhash_make(
+	struct store_userhash *u, const struct store_turn_answer *names, uint64_t now_us);
+
 /* ---- sql.c: the statements, the same for SQLite and PostgreSQL. */
 
 enum store_param { STORE_PARAM_REALM, STORE_PARAM_NAME, STORE_PARAM_LIMIT };
-enum { STORE_PARAMS_MAX = 2, STORE_COLUMNS_MAX = 5, STORE_STATEMENTS = 7 };
+enum { STORE_PARAMS_MAX = 2, STORE_COLUMNS_MAX = 5, STORE_STATEMENTS = 8 };
 
 struct store_statement {
 	enum store_turn_kind kind;

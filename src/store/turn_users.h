@@ -39,12 +39,20 @@ struct store_turn_cfg {
 	uint32_t connect_timeout_ms; /* [3000] */
 	uint32_t query_timeout_ms;   /* also how long a lookup may wait in the queue [2000] */
 	uint32_t rows_max;           /* most rows in an answer [65536] */
+	uint32_t userhash_users;     /* most users that can be found by USERHASH [262144] */
 	/* Make what is missing: the SQLite file, the tables in an empty PostgreSQL database. */
 	bool may_create;
 };
 
 enum store_turn_kind {
 	STORE_TURN_USER,    /* key of (realm, name): `key` */
+	/*
+	 * Key and name of the user whose USERHASH (RFC 8489 §14.4) is name, 32 bytes: `key`, `username`. No database
+	 * has a column for it: each thread keeps an index of all names, made anew for an unknown hash at most every
+	 * 5 s, so that made-up hashes cost nothing.
+	 */
+	STORE_TURN_USERHASH,
+	STORE_TURN_NAMES,   /* all users of all realms: rows USER */
 	STORE_TURN_SECRETS, /* REST secrets of realm: rows SECRET */
 	STORE_TURN_OAUTH,   /* RFC 7635 key of kid = name; realm is not looked at: `oauth` */
 	STORE_TURN_REALMS,  /* of all realms: rows ALLOWED_PEER, DENIED_PEER, OPTION, ORIGIN */
@@ -76,7 +84,8 @@ enum store_row_kind {
 	STORE_ROW_ALLOWED_PEER,
 	STORE_ROW_DENIED_PEER,
 	STORE_ROW_OPTION,
-	STORE_ROW_ORIGIN
+	STORE_ROW_ORIGIN,
+	STORE_ROW_USER
 };
 
 /* The texts are as they stand in the database and have been checked for nothing but UTF-8 without NUL. */
@@ -85,7 +94,7 @@ struct store_row {
 	const char *realm; /* "" = the default realm */
 	const char *name;  /* OPTION: max-bps, user-quota, total-quota or something unknown; ORIGIN:
 			      the origin; else "" */
-	const char *value; /* secret, address range "a", "a-b" or CIDR, the option's value; ORIGIN: "" */
+	const char *value; /* secret, address range "a", "a-b" or CIDR, the option's value; else "" */
 	uint64_t number;   /* OPTION: the value; rows whose value is no number are left out and logged */
 };
 
@@ -99,6 +108,7 @@ struct store_turn_answer {
 	 */
 	int err;
 	struct store_turn_key key;
+	const char *username; /* of a USERHASH */
 	struct store_turn_oauth oauth;
 	const struct store_row *rows;
 	size_t rows_n;
