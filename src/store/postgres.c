@@ -189,6 +189,13 @@ static int migrate(struct postgres_conn *c, struct errbuf *eb)
 	return err; /* the caller closes the connection on failure, which rolls back */
 }
 
+/* libpq would print the server's notices on stderr, among the lines of the log. */
+static void ignore_notice(void *arg, const char *message)
+{
+	(void)arg;
+	(void)message;
+}
+
 static int postgres_connect(
 	const struct store_dsn *d, const struct store_limits *lim, void **conn, struct errbuf *eb)
 {
@@ -201,6 +208,8 @@ static int postgres_connect(
 	if (!c->pg)
 		(void)fail(ERR_SYSTEM, "out of memory", eb);
 	else
+		(void)PQsetNoticeProcessor(c->pg, ignore_notice, NULL);
+	if (c->pg)
 		err = finish_connect(
 			c->pg, clock_mono_us() + (uint64_t)lim->connect_timeout_ms * US_PER_MS, eb);
 	if (!err && PQsetnonblocking(c->pg, 1) != 0)
