@@ -204,14 +204,14 @@ static int postgres_connect(
 	struct postgres_conn *c = XNEW(struct postgres_conn);
 	c->query_timeout_ms = lim->query_timeout_ms;
 	c->pg = PQconnectStartParams(keys, values, 1);
-	int err = -ERR_SYSTEM;
-	if (!c->pg)
-		(void)fail(ERR_SYSTEM, "out of memory", eb);
-	else
+	uint64_t until = clock_mono_us() + (uint64_t)lim->connect_timeout_ms * US_PER_MS;
+	int err;
+	if (!c->pg) {
+		err = fail(ERR_SYSTEM, "out of memory", eb);
+	} else {
 		(void)PQsetNoticeProcessor(c->pg, ignore_notice, NULL);
-	if (c->pg)
-		err = finish_connect(
-			c->pg, clock_mono_us() + (uint64_t)lim->connect_timeout_ms * US_PER_MS, eb);
+		err = finish_connect(c->pg, until, eb);
+	}
 	if (!err && PQsetnonblocking(c->pg, 1) != 0)
 		err = fail(ERR_SYSTEM, PQerrorMessage(c->pg), eb);
 	if (!err && lim->may_create)
