@@ -28,9 +28,10 @@ enum store_dialect {
 /* Zero means the default in brackets. Strings are copied. */
 struct store_turn_cfg {
 	/*
-	 * sqlite:PATH or a path; postgresql://… (libpq) or "host=… dbname=… user=… password=…";
-	 * redis://[USER:PASSWORD@]HOST
-	 * [:PORT][/DB] or "ip=… dbname=DB port=… user=… password=… connect_timeout=S".
+	 * sqlite:PATH or a path; postgresql://… (libpq);
+	 * redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]; or coturn's words, with "postgresql:" or
+	 * "redis:" before them where the dialect does not tell: "host=… dbname=… user=…
+	 * password=…", "ip=… dbname=DB port=… user=… password=… connect_timeout=S".
 	 */
 	const char *url;
 	enum store_dialect dialect;

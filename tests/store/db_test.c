@@ -13,11 +13,14 @@
 
 #define MD5_KEY "7da2270ccfa49786e0115366d3a3d14d" /* gorst, north.gov, hero: coturn's example */
 #define SHA_KEY "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+#define IKM     "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="
 #define ODD_NAME "o'neill \"%s\" $1 * \\ ;--"
 
 /* SHA-256("gorst:north.gov") */
 static const char gorst_hash[] = "\x17\x12\x05\xb6\x39\x25\xb3\x40\x17\x2c\xf5\xf6\xb5\x26\xe0\x73"
 				 "\xb4\x35\x69\x5b\x20\x5c\x2e\xff\x14\x60\xd5\x3f\x34\x10\x83\xe0";
+
+static const char tool_key[] = "\x57\x69\x24\xb2\x7b\x85\x7a\x91\xa3\xb4\xfd\xaa\xd7\x02\x21\x0b";
 
 struct db {
 	const char *name;
@@ -61,8 +64,7 @@ static const char *const sql_seed[] = {
 	"INSERT INTO turn_realm_option VALUES ('north.gov', 'max-bps', '500000')",
 	"INSERT INTO turn_realm_option VALUES ('north.gov', 'user-quota', 'many')",
 	"INSERT INTO turn_origin_to_realm VALUES ('http://crinna.org:80', 'crinna.org')",
-	"INSERT INTO oauth_key VALUES ('oldempire', "
-	"'MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=', 7, 60, 'A128GCM', 'r')",
+	"INSERT INTO oauth_key VALUES ('oldempire', '" IKM "', 7, 60, 'A128GCM', 'r')",
 	"INSERT INTO oauth_key (kid, ikm_key) VALUES ('bare', 'MTIzNA==')",
 };
 
@@ -431,6 +433,18 @@ static void postgres_hangs(void **st)
 
 /* ---- other ways to be wrong */
 
+static unsigned redis_port(void)
+{
+	char path[256];
+	unsigned port = 0;
+	(void)snprintf(path, sizeof path, "%s/redis.port", dir);
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%u", &port), 1);
+	fclose(f);
+	return port;
+}
+
 static int first_answer(const char *url, bool may_create)
 {
 	struct asker a;
@@ -447,13 +461,8 @@ static int first_answer(const char *url, bool may_create)
 static void redis_forms(void **st)
 {
 	(void)st;
-	char path[256], url[512];
-	unsigned port = 0;
-	(void)snprintf(path, sizeof path, "%s/redis.port", dir);
-	FILE *f = fopen(path, "r");
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%u", &port), 1);
-	fclose(f);
+	char url[512];
+	unsigned port = redis_port();
 	(void)snprintf(url, sizeof url, "ip=127.0.0.1 dbname=2 password=hush-hush port=%u connect_timeout=5", port);
 	assert_int_equal(first_answer(url, false), 0);
 	(void)snprintf(url, sizeof url, "redis://default:hush%%2dhush@127.0.0.1:%u/2", port);
@@ -464,6 +473,49 @@ static void redis_forms(void **st)
 	assert_int_equal(first_answer(url, false), -ERR_SYSTEM);
 	(void)snprintf(url, sizeof url, "redis://127.0.0.1:%u/2", port);
 	assert_int_equal(first_answer(url, false), -ERR_SYSTEM);
+}
+
+/* Users and secrets that coturn's own tool has written. */
+static void turnadmin_wrote(const char *option, const char *database, enum store_dialect dialect)
+{
+	char cmd[900];
+	struct asker a;
+	static const char *const what[] = {"-a -u tool -r north.gov -p hero", "-s logen9 -r north.gov",
+		"-g --max-bps=777 -r tool.org", "-O -o http://tool.org -r tool.org"};
+	for (size_t i = 0; i < ARRAY_LEN(what); i++) {
+		/* It opens a log file somewhere, whatever it is told, and says where. */
+		(void)snprintf(cmd, sizeof cmd, "turnadmin %s %s '%s' >%s/turnadmin.out 2>&1; code=$?; "
+			"rm -f $(sed -n 's/.*log file opened: //p' %s/turnadmin.out); exit $code",
+			what[i], option, database, dir, dir);
+		assert_int_equal(system(cmd), 0);
+	}
+	const struct store_turn_cfg cfg = {.url = database, .dialect = dialect};
+	struct store_turn *s = open_store(&cfg);
+	asker_init(&a);
+	assert_int_equal(asker_user(&a, s, "north.gov", "tool"), 0);
+	assert_int_equal(a.key.n, 16); /* MD5("tool:north.gov:hero") */
+	assert_memory_equal(a.key.bytes, tool_key, 16);
+	assert_int_equal(asker_ask(&a, s, STORE_TURN_SECRETS, "north.gov", slice_str("")), 0);
+	assert_true(asker_has_row(&a, "0 north.gov||logen9|0\n"));
+	assert_int_equal(asker_ask(&a, s, STORE_TURN_REALMS, "", slice_str("")), 0);
+	assert_true(asker_has_row(&a, "3 tool.org|max-bps|777|777\n"));
+	assert_true(asker_has_row(&a, "4 tool.org|http://tool.org:80||0\n"));
+	store_turn_free(s);
+	asker_free(&a);
+}
+
+static void coturns_tool_writes_what_we_read(void **st)
+{
+	char database[400];
+	(void)st;
+	if (system("command -v turnadmin >/dev/null") != 0)
+		skip();
+	(void)snprintf(database, sizeof database, "%s/users.db", dir);
+	turnadmin_wrote("-b", database, STORE_SQLITE);
+	(void)snprintf(database, sizeof database, "host=%s/pg user=sterna dbname=postgres", dir);
+	turnadmin_wrote("-e", database, STORE_POSTGRESQL);
+	(void)snprintf(database, sizeof database, "ip=127.0.0.1 dbname=2 password=hush-hush port=%u", redis_port());
+	turnadmin_wrote("-N", database, STORE_REDIS);
 }
 
 static void foreign_postgres_is_not_altered(void **st)
@@ -526,6 +578,7 @@ int main(void)
 		cmocka_unit_test(redis_hangs),
 		cmocka_unit_test(postgres_hangs),
 		cmocka_unit_test(redis_forms),
+		cmocka_unit_test(coturns_tool_writes_what_we_read),
 		cmocka_unit_test(foreign_postgres_is_not_altered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

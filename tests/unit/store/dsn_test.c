@@ -51,6 +51,11 @@ static void kinds_are_told_apart(void **st)
 		{"host=localhost dbname=2 password=turn", STORE_REDIS, STORE_REDIS},
 		{"ip=127.0.0.1 dbname=2 password=turn port=6379", STORE_BY_URL, STORE_REDIS},
 		{"redis://h", STORE_BY_URL, STORE_REDIS},
+		{"redis:host=localhost dbname=2 password=turn", STORE_BY_URL, STORE_REDIS},
+		{"redis:ip=10.0.0.1", STORE_REDIS, STORE_REDIS},
+		{"postgresql:host=localhost dbname=coturn", STORE_BY_URL, STORE_POSTGRESQL},
+		{"postgres:user=turn", STORE_BY_URL, STORE_POSTGRESQL},
+		{"host=h password=a://b", STORE_REDIS, STORE_REDIS},
 	};
 	(void)st;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
