@@ -93,8 +93,8 @@ enum store_row_kind {
 struct store_row {
 	enum store_row_kind kind;
 	const char *realm; /* "" = the default realm */
-	const char *name;  /* OPTION: max-bps, user-quota, total-quota or something unknown; ORIGIN:
-			      the origin; else "" */
+	const char *name;  /* OPTION: max-bps, user-quota, total-quota or another; ORIGIN: as turnadmin
+			      writes it, "http://example.org:80"; USER; else "" */
 	const char *value; /* secret, address range "a", "a-b" or CIDR, the option's value; else "" */
 	uint64_t number;   /* OPTION: the value; rows whose value is no number are left out and logged */
 };
