@@ -23,8 +23,9 @@
 enum turn_transport { TURN_UDP, TURN_TCP, TURN_TLS, TURN_DTLS, TURN_TRANSPORT_N };
 
 enum {
-	TURN_CHANNEL_FIRST = 0x4000, /* RFC 8656 §12: 0x4000-0x4FFF */
-	TURN_CHANNEL_LAST = 0x4FFF,
+	/* RFC 8656 §12 has clients stay below 0x5000; those of RFC 5766 (coturn's, Debian 12) take all of these. */
+	TURN_CHANNEL_FIRST = 0x4000,
+	TURN_CHANNEL_LAST = 0x7FFE,
 	TURN_CHANNEL_HDR_LEN = 4,
 	TURN_OUT_MAX = 2048, /* longest control message that is ever sent */
 };
@@ -198,6 +199,9 @@ void turn_rx_icmp(struct turn_server *s, struct turn_alloc *alloc, const struct 
 
 /* The client's connection is gone: its allocation ends (kept for a while if it is mobile). */
 void turn_flow_closed(struct turn_server *s, const struct turn_flow *flow);
+
+/* True while an allocation belongs to this flow: its connection may be silent for long. */
+bool turn_flow_has_alloc(const struct turn_server *s, const struct turn_flow *flow);
 
 /*
  * RFC 6062, answers to peer_connect, and a peer that connected by itself: turn_peer_incoming
