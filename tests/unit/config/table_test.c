@@ -34,6 +34,13 @@ static void other_value(const struct config_row *row, char out[256])
 		[CONFIG_SECRET_MAP] = "{\"name\": \"hush\"}",
 	};
 	row = target(row);
+	const char *url = !strcmp(row->path, "webrtc.stun_urls")   ? "[\"stun:one:1\", \"stuns:two:2\"]"
+			  : !strcmp(row->path, "webrtc.turn_urls") ? "[\"turn:one:1\", \"turns:two:2\"]"
+								   : NULL;
+	if (url) {
+		snprintf(out, 256, "%s", url);
+		return;
+	}
 	uint64_t n = row->min ? row->min : 1;
 	switch (row->type) {
 	case CONFIG_BOOL: snprintf(out, 256, "%s", row->init && !strcmp(row->init, "true") ? "false" : "true"); return;
