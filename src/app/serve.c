@@ -44,7 +44,7 @@ struct server {
 	struct bridge *bridge;
 	struct front *front;
 	struct rooms_cfg rooms_cfg;
-	struct serve_ice ice;
+	struct icelist *ice;
 	pthread_t sctp_thread;
 	bool has_sctp_thread;
 	int sctp_stop;
@@ -143,7 +143,7 @@ static void *sctp_main(void *arg)
 struct reload_msg {
 	struct msg msg;
 	struct serve_worker *worker;
-	struct rooms_cfg cfg;
+	struct rooms_cfg cfg;   /* its ice: referenced */
 	struct auth_keys *keys; /* referenced */
 };
 
@@ -151,6 +151,7 @@ static void reload_drop(struct msg *m)
 {
 	struct reload_msg *r = CONTAINER_OF(m, struct reload_msg, msg);
 	auth_keys_unref(r->keys);
+	icelist_unref(r->cfg.ice);
 	xfree(r);
 }
 
@@ -173,19 +174,24 @@ static void limit_joins(struct server *s, const struct config *cfg)
 static void apply_reload(struct server *s, struct config *fresh)
 {
 	struct auth_keys *keys = serve_keys(fresh);
+	struct icelist *ice = serve_icelist(fresh);
 	log_set_level(fresh->logging.level);
 	log_set_format(fresh->logging.format);
-	serve_rooms_cfg(fresh, &s->ice, &s->rooms_cfg);
+	serve_rooms_cfg(fresh, ice, &s->rooms_cfg);
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		struct reload_msg *m = XNEW(struct reload_msg);
 		*m = (struct reload_msg){
 			{&reload_kind}, &s->workers[i], s->rooms_cfg, auth_keys_ref(keys)};
+		icelist_ref(ice);
 		mbox_post_or_drop(&s->workers[i].worker.mbox, &m->msg);
 	}
 	front_set_keys(s->front, keys);
+	front_set_ice(s->front, ice);
 	limit_joins(s, fresh);
 	auth_keys_unref(s->keys);
 	s->keys = keys;
+	icelist_unref(s->ice);
+	s->ice = ice;
 	config_free(s->reloaded);
 	s->reloaded = fresh;
 }
@@ -289,7 +295,7 @@ static void stop(struct server *s)
 	xfree(s->workers);
 	dtls_identity_free(s->identity);
 	auth_keys_unref(s->keys);
-	serve_ice_free(&s->ice);
+	icelist_unref(s->ice);
 	config_free(s->reloaded);
 	(void)!sctp_stack_stop();
 }
@@ -304,7 +310,8 @@ static int start_front(struct server *s, struct errbuf *eb)
 	s->bridge = bridge_new(s->registry, targets, s->n_workers, &s->front);
 	limit_joins(s, s->cfg);
 	xfree(targets);
-	return serve_front(s->cfg, s->keys, s->bridge, &s->front, eb);
+	const struct serve_shared shared = {s->keys, s->ice};
+	return serve_front(s->cfg, &shared, s->bridge, &s->front, eb);
 }
 
 static int start(struct server *s, struct errbuf *eb)
@@ -314,8 +321,8 @@ static int start(struct server *s, struct errbuf *eb)
 	s->workers = xcalloc(s->n_workers, sizeof *s->workers);
 	s->registry = registry_new(s->n_workers);
 	s->keys = serve_keys(s->cfg);
-	serve_ice_init(&s->ice, s->cfg);
-	serve_rooms_cfg(s->cfg, &s->ice, &s->rooms_cfg);
+	s->ice = serve_icelist(s->cfg);
+	serve_rooms_cfg(s->cfg, s->ice, &s->rooms_cfg);
 	if (dtls_identity_new(&s->identity) != 0)
 		return err_set(eb, ERR_CRYPTO, "OpenSSL cannot make a DTLS certificate");
 	sctp_stack_start();

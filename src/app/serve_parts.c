@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/web_assets.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -14,57 +15,75 @@ enum { INTERFACES_MAX = 64, NAMES_MAX = 64 };
 
 /* ------------------------------------------------------------------ ICE servers */
 
-static void add_server(
-	struct serve_ice *ice, char *url, const char *username, const char *credential)
+/* The URLs of all the list's servers, each owned. */
+static char **stun_urls(const struct config *cfg, size_t *n)
 {
-	Livekit__ICEServer *m = &ice->servers[ice->n];
-	livekit__iceserver__init(m);
-	m->n_urls = 1;
-	m->urls = xcalloc(1, sizeof(char *));
-	m->urls[0] = url;
-	m->username = xstrdup(username);
-	m->credential = xstrdup(credential);
-	ice->ptrs[ice->n] = m;
-	ice->n++;
+	const struct config_list *own = &cfg->webrtc.stun_urls, *rtc = &cfg->rtc.stun_servers;
+	char **urls = xcalloc(own->n + rtc->n, sizeof *urls);
+	*n = 0;
+	for (size_t i = 0; i < own->n; i++)
+		urls[(*n)++] = xstrdup(own->str[i]);
+	for (size_t i = 0; i < rtc->n; i++)
+		urls[(*n)++] = xasprintf("stun:%s", rtc->str[i]);
+	return urls;
 }
 
-static void add_turn(struct serve_ice *ice, const struct config_turn_server *t)
+static char *turn_url(const struct config_turn_server *t)
 {
-	bool is_tls = strcmp(t->protocol, "tls") == 0;
-	if (t->secret[0]) {
-		LOG_WARN("turn server with a shared secret is not handed to clients by this build; "
-			 "use username and credential",
-			F_STR("host", t->host));
-		return;
+	bool is_tls = strcmp(t->protocol, "tls") == 0, is_v6 = strchr(t->host, ':') && t->host[0] != '[';
+	return xasprintf("%s:%s%s%s:%u?transport=%s", is_tls ? "turns" : "turn", is_v6 ? "[" : "", t->host,
+		is_v6 ? "]" : "", t->port, strcmp(t->protocol, "udp") == 0 ? "udp" : "tcp");
+}
+
+/* Those of webrtc, if they are whole, and of rtc.turn_servers. `urls` has a place for each of the latter. */
+static size_t turn_servers(const struct config *cfg, char **urls, struct icelist_turn *out)
+{
+	const struct config_list *list = &cfg->rtc.turn_servers;
+	const struct config_webrtc *webrtc = &cfg->webrtc;
+	size_t n = 0;
+	if (config_has_webrtc_turn(cfg))
+		out[n++] = (struct icelist_turn){
+			.urls = (const char *const *)webrtc->turn_urls.str,
+			.n_urls = webrtc->turn_urls.n,
+			.username = webrtc->turn_username,
+			.credential = webrtc->turn_credential,
+		};
+	for (size_t i = 0; i < list->n; i++) {
+		const struct config_turn_server *t = &list->turn[i];
+		urls[i] = turn_url(t);
+		out[n++] = (struct icelist_turn){
+			.urls = (const char *const *)&urls[i],
+			.n_urls = 1,
+			.username = t->username,
+			.credential = t->credential,
+			.secret = t->secret,
+			.ttl_s = (t->ttl_us + US_PER_S - 1) / US_PER_S,
+		};
 	}
-	char *url = xasprintf("%s:%s:%u?transport=%s", is_tls ? "turns" : "turn", t->host, t->port,
-		strcmp(t->protocol, "udp") == 0 ? "udp" : "tcp");
-	add_server(ice, url, t->username, t->credential);
+	return n;
 }
 
-void serve_ice_init(struct serve_ice *ice, const struct config *cfg)
+struct icelist *serve_icelist(const struct config *cfg)
 {
-	const struct config_list *turn = &cfg->rtc.turn_servers, *stun = &cfg->rtc.stun_servers;
-	*ice = (struct serve_ice){0};
-	ice->servers = xcalloc(turn->n + stun->n, sizeof *ice->servers);
-	ice->ptrs = xcalloc(turn->n + stun->n, sizeof(void *));
-	for (size_t i = 0; i < turn->n; i++)
-		add_turn(ice, &turn->turn[i]);
-	for (size_t i = 0; i < stun->n; i++)
-		add_server(ice, xasprintf("stun:%s", stun->str[i]), "", "");
-}
-
-void serve_ice_free(struct serve_ice *ice)
-{
-	for (size_t i = 0; i < ice->n; i++) {
-		xfree(ice->servers[i].urls[0]);
-		xfree(ice->servers[i].urls);
-		xfree(ice->servers[i].username);
-		xfree(ice->servers[i].credential);
-	}
-	xfree(ice->servers);
-	xfree(ice->ptrs);
-	*ice = (struct serve_ice){0};
+	size_t n_rtc = cfg->rtc.turn_servers.n, n_stun;
+	char **stun = stun_urls(cfg, &n_stun), **urls = xcalloc(n_rtc, sizeof *urls);
+	struct icelist_turn *turn = xcalloc(n_rtc + 1, sizeof *turn);
+	struct icelist_cfg ice = {
+		.stun_urls = (const char *const *)stun,
+		.n_stun_urls = n_stun,
+		.turn = turn,
+		.n_turn = turn_servers(cfg, urls, turn),
+		.has_default_stun = cfg->webrtc.default_stun && !cfg->development,
+	};
+	struct icelist *l = icelist_new(&ice);
+	for (size_t i = 0; i < n_stun; i++)
+		xfree(stun[i]);
+	for (size_t i = 0; i < n_rtc; i++)
+		xfree(urls[i]);
+	xfree(stun);
+	xfree(urls);
+	xfree(turn);
+	return l;
 }
 
 /* ------------------------------------------------------------------ keys and rooms */
@@ -93,7 +112,7 @@ static uint32_t codec_mask(const struct config *cfg)
 	return mask ? mask : JSEP_CODECS_DEFAULT;
 }
 
-void serve_rooms_cfg(const struct config *cfg, const struct serve_ice *ice, struct rooms_cfg *out)
+void serve_rooms_cfg(const struct config *cfg, struct icelist *ice, struct rooms_cfg *out)
 {
 	char node_id[sizeof out->node_id];
 	snprintf(node_id, sizeof node_id, "%s", out->node_id);
@@ -121,8 +140,7 @@ void serve_rooms_cfg(const struct config *cfg, const struct serve_ice *ice, stru
 		.speaker_smooth_intervals = cfg->audio.smooth_intervals,
 		.max_subscriptions_audio = cfg->limit.subscription_limit_audio,
 		.max_subscriptions_video = cfg->limit.subscription_limit_video,
-		.ice_servers = ice->ptrs,
-		.n_ice_servers = ice->n,
+		.ice = ice,
 	};
 	memcpy(out->node_id, node_id, sizeof out->node_id);
 	snprintf(out->region, sizeof out->region, "%.63s", cfg->region);
@@ -204,7 +222,7 @@ int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out,
 
 /* ------------------------------------------------------------------ front */
 
-int serve_front(const struct config *cfg, struct auth_keys *keys, struct bridge *bridge,
+int serve_front(const struct config *cfg, const struct serve_shared *shared, struct bridge *bridge,
 	struct front **out, struct errbuf *eb)
 {
 	const struct config_limit *limit = &cfg->limit;
@@ -229,7 +247,10 @@ int serve_front(const struct config *cfg, struct auth_keys *keys, struct bridge 
 		.assets = web_assets,
 		.n_assets = web_assets_n,
 		.join_limits = &join,
-		.keys = keys,
+		.keys = shared->keys,
+		.ice = shared->ice,
+		.ice_requests_per_minute = limit->ice_requests_per_minute,
+		.ice_request_addresses = limit->ice_request_addresses,
 		.auto_create = cfg->room.auto_create,
 	};
 	return front_start(out, &front, &bridge_front_ops, bridge, eb);

@@ -60,6 +60,8 @@ enum drop_reason {
 	X(JOIN_ERRORS, "sterna_join_errors_total", "counter",                                      \
 		"Joins refused before the WebSocket upgrade.")                                     \
 	X(HTTP_REQUESTS, "sterna_http_requests_total", "counter", "HTTP requests answered.")       \
+	X(ICE_LIST_REFUSED, "sterna_ice_list_refused_total", "counter",                            \
+		"Requests for the ICE servers answered with 429.")                                 \
 	X(SIGNAL_IN, "sterna_signal_messages_in_total", "counter",                                 \
 		"Signal messages received from clients.")                                          \
 	X(SIGNAL_OUT, "sterna_signal_messages_out_total", "counter",                               \

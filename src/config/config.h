@@ -99,6 +99,13 @@ struct config_rtc {
 	bool congestion_control, allow_pause;
 };
 
+/* The ICE servers told to browsers beside those of rtc; config_has_webrtc_turn says whether the TURN ones count. */
+struct config_webrtc {
+	struct config_list stun_urls, turn_urls; /* str */
+	char *turn_username, *turn_credential;
+	bool default_stun;
+};
+
 struct config_room {
 	bool auto_create, enable_remote_unmute;
 	uint32_t max_participants; /* 0 = no limit */
@@ -124,6 +131,7 @@ struct config_limit {
 	uint32_t signal_connections, sessions_per_worker, rooms_per_worker;
 	uint64_t signal_out_queue_bytes, data_buffer_bytes;
 	uint32_t mailbox_messages, tx_queue_packets;
+	uint32_t ice_requests_per_minute, ice_request_addresses;
 };
 
 /*
@@ -207,6 +215,7 @@ struct config {
 	bool development;
 	struct config_logging logging;
 	struct config_rtc rtc;
+	struct config_webrtc webrtc;
 	struct config_room room;
 	struct config_audio audio;
 	uint64_t dynacast_pause_delay_us;
@@ -275,6 +284,9 @@ MUST_CHECK int config_require_keys(const struct config *cfg, struct errbuf *eb);
 
 /* The secret of an API key, borrowed; NULL if there is no such key. */
 const char *config_secret(const struct config *cfg, struct slice key);
+
+/* Whether webrtc names a whole TURN server: URLs, user name and credential. Half of one counts as none. */
+bool config_has_webrtc_turn(const struct config *cfg);
 
 /* Number of workers on a machine with `cores` cores: never more than rtc.udp_port has ports. At least 1. */
 unsigned config_worker_count(const struct config *cfg, unsigned cores);

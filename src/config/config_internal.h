@@ -30,6 +30,7 @@ enum {
 	ROW_OURS = 2,        /* not a key of LiveKit's */
 	ROW_UNLIMITED = 4,   /* "-1" is accepted for 0, as LiveKit does */
 	ROW_IDLE = 16,       /* checked and kept, but nothing acts on it yet: a warning */
+	ROW_LOOSE = 32,      /* empty elements between the commas of a list are left out */
 	ROW_NO_ENV = 8,      /* its LIVEKIT_ variables belong to other programs */
 };
 

@@ -338,7 +338,8 @@ const char *config_suggest_flag(const char *name)
 	for (size_t i = 0; i < ARRAY_LEN(special); i++)
 		suggest_add(&near, special[i]);
 	for (size_t i = 0; i < config_names_n; i++)
-		suggest_add(&near, config_names[i].flag);
+		if (config_names[i].flag)
+			suggest_add(&near, config_names[i].flag);
 	for (size_t i = 0; i < config_rows_n; i++)
 		suggest_add(&near, config_rows[i].path);
 	return near.best;

@@ -199,6 +199,19 @@ const struct config_row config_rows[] = {
 	IGNORED("rtc.enable_rtp_stream_restart_detection", NO_TUNING),
 	IGNORED("rtc.forward_stats", NO_TUNING),
 
+	{"webrtc.stun_urls", CONFIG_STR_LIST, AT(webrtc.stun_urls), .flags = ROW_OURS | ROW_RELOAD | ROW_LOOSE,
+		.help = "STUN servers that browsers are told about, as URLs: stun:stun.example.com:3478."},
+	{"webrtc.turn_urls", CONFIG_STR_LIST, AT(webrtc.turn_urls), .flags = ROW_OURS | ROW_RELOAD | ROW_LOOSE,
+		.help = "TURN servers that browsers are told about, as URLs: turn:turn.example.com:3478. They need "
+			"webrtc.turn_username and webrtc.turn_credential; without both they are left out."},
+	{"webrtc.turn_username", CONFIG_STR, AT(webrtc.turn_username), OURS_RELOAD,
+		.help = "User name for the servers of webrtc.turn_urls."},
+	{"webrtc.turn_credential", CONFIG_SECRET, AT(webrtc.turn_credential), OURS_RELOAD,
+		.help = "Its password. Whoever opens the web page can read it."},
+	{"webrtc.default_stun", CONFIG_BOOL, AT(webrtc.default_stun), OURS_RELOAD, .init = "true",
+		.help = "Tell participants of rooms about public STUN servers if no STUN and no TURN server is "
+			"configured. Never in development mode."},
+
 	{"room.auto_create", CONFIG_BOOL, AT(room.auto_create), RELOAD, .init = "true",
 		.help = "Create a room when its first participant joins; otherwise only through "
 			"the API."},
@@ -309,6 +322,12 @@ const struct config_row config_rows[] = {
 		.min = 256, .max = 1 << 20,
 		.help = "Packets that may wait to be sent per media thread; more are dropped and "
 			"counted."},
+	{"limit.ice_requests_per_minute", CONFIG_COUNT, AT(limit.ice_requests_per_minute), OURS, .init = "300",
+		.max = 1000000, .help = "Requests for the ICE servers (GET /api/v1/config/webrtc) that an address, or an "
+			"IPv6 /64, may make per minute; more are answered with 429. 0 = no limit."},
+	{"limit.ice_request_addresses", CONFIG_COUNT, AT(limit.ice_request_addresses), OURS, .init = "4096",
+		.min = 64, .max = 1 << 20, .help = "Addresses whose requests for the ICE servers are counted at one time; "
+			"beyond, those that have been quiet longest are forgotten."},
 	{"limit.data_buffer_bytes", CONFIG_SIZE, AT(limit.data_buffer_bytes), OURS_RELOAD,
 		.init = "2MiB", .min = 16 * KIB, .max = GIB,
 		.help = "Bytes that may wait in the DataChannels of a slow receiver before it "
@@ -535,6 +554,10 @@ const struct config_name config_names[] = {
 	{"udp-port", "UDP_PORT", "rtc.udp_port"},
 	{"redis-host", "REDIS_HOST", "redis"},
 	{"redis-password", "REDIS_PASSWORD", "redis"},
+	{NULL, "WEBRTC_STUN_URLS", "webrtc.stun_urls"},
+	{NULL, "WEBRTC_TURN_URLS", "webrtc.turn_urls"},
+	{NULL, "WEBRTC_TURN_USERNAME", "webrtc.turn_username"},
+	{NULL, "WEBRTC_TURN_CREDENTIAL", "webrtc.turn_credential"},
 	{"turn-cert", "LIVEKIT_TURN_CERT", "turn.cert_file"},
 	{"turn-key", "LIVEKIT_TURN_KEY", "turn.key_file"},
 };

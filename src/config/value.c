@@ -443,7 +443,8 @@ static int set_commas(struct config_list *l, const char *text, const struct cont
 			to--;
 		struct config_node node = {
 			.kind = CONFIG_SCALAR, .text = xstrndup(from, (size_t)(to - from))};
-		int err = set_elem(l, &node, c);
+		bool is_skipped = !*node.text && (c->row->flags & ROW_LOOSE);
+		int err = is_skipped ? 0 : set_elem(l, &node, c);
 		config_node_free(&node);
 		if (err)
 			return err;

@@ -16,6 +16,7 @@ enum {
 	PONG_WAIT_PINGS = 3, /* this many intervals without a pong: the client is gone */
 	SERVICE_BUFFER_BYTES = 16 << 10,
 	INBOX_PER_TURN = 1024,
+	ICE_ADDRESSES_DEFAULT = 4096,
 };
 
 static struct client *client_of(struct lws *wsi)
@@ -203,6 +204,8 @@ static void front_free(struct front *f)
 	listen_close(f);
 	ws_slots_free(f);
 	auth_keys_unref(f->keys);
+	icelist_unref(f->ice);
+	rate_free(&f->rate);
 	xfree(f->scratch);
 	xfree(f);
 }
@@ -216,6 +219,9 @@ int front_start(struct front **out, const struct front_cfg *cfg, const struct fr
 		.ops = ops,
 		.arg = arg,
 		.spare_fd = -1};
+	f->ice = icelist_ref(cfg->ice);
+	rate_init(&f->rate, cfg->ice_requests_per_minute,
+		cfg->ice_request_addresses ? cfg->ice_request_addresses : ICE_ADDRESSES_DEFAULT);
 	f->max_connections =
 		cfg->max_connections ? cfg->max_connections : FRONT_CONNECTIONS_DEFAULT;
 	f->out_queue_bytes =

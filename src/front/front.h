@@ -15,6 +15,7 @@
 #include "base/addr.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "icelist/icelist.h"
 #include "signal/join.h"
 
 struct front;
@@ -31,7 +32,7 @@ struct front_asset {
 
 /*
  * Copied; what it points to is borrowed until front_stop has returned, but `bind` and
- * `join_limits`, which are copied, and `keys`, which are referenced. A limit of 0 means none where
+ * `join_limits`, which are copied, and `keys` and `ice`, which are referenced. A limit of 0 means none where
  * it is allowed.
  */
 struct front_cfg {
@@ -53,6 +54,9 @@ struct front_cfg {
 	size_t n_assets;
 	const struct signal_join_limits *join_limits; /* NULL: SIGNAL_JOIN_LIMITS_DEFAULT */
 	struct auth_keys *keys;
+	struct icelist *ice;              /* NULL: no ICE servers */
+	uint32_t ice_requests_per_minute; /* of an address; 0: no limit */
+	uint32_t ice_request_addresses;   /* counted at one time; 0: 4096 */
 	bool auto_create; /* a join makes a room that does not exist */
 };
 
@@ -121,6 +125,9 @@ void front_close(struct front *f, uint64_t conn, uint16_t ws_code);
 
 /* Any thread that may post: tokens are checked with these keys from now on. References them. */
 void front_set_keys(struct front *f, struct auth_keys *keys);
+
+/* Any thread that may post: GET /api/v1/config/webrtc answers with this list from now on. References it. */
+void front_set_ice(struct front *f, struct icelist *ice);
 
 /* Any thread: from now on /readyz says no and joins get 503; open connections stay. */
 void front_drain(struct front *f);

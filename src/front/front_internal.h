@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include "base/list.h"
 #include "front/front.h"
+#include "front/rate.h"
 #include "signal/conn.h"
 #include "thread/mbox.h"
 
@@ -52,6 +53,8 @@ struct ws_slot {
 struct front {
 	struct front_cfg cfg;
 	struct auth_keys *keys; /* referenced; swapped by a reload, on this thread */
+	struct icelist *ice;    /* the same */
+	struct rate rate;       /* of requests for it */
 	const struct front_ops *ops;
 	void *arg;
 	uint32_t max_connections;

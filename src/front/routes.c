@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "auth/token.h"
@@ -17,6 +18,7 @@ enum {
 	DEV_NAME_MAX = 128,
 	DEV_SUFFIX_BYTES = 3,
 	URL_LOG_MAX = 256,
+	ICE_NAME_BYTES = 16,
 };
 
 static const char text_plain[] = "text/plain; charset=utf-8";
@@ -108,6 +110,43 @@ static void metrics(struct http *h)
 			      .content_type = "text/plain; version=0.0.4",
 			      .body = buf_slice(&out)});
 	buf_free(&out);
+}
+
+/* The ICE servers, for pages that know nobody yet: anyone may ask, but not all the time. */
+static void config_webrtc(struct http *h)
+{
+	const struct addr from = http_client_addr(h);
+	uint32_t wait_s = rate_take(&h->f->rate, &from, clock_mono_us());
+	if (wait_s) {
+		char headers[96];
+		snprintf(headers, sizeof headers, "Cache-Control: no-store\r\nRetry-After: %u\r\n", wait_s);
+		metric_inc(M_ICE_LIST_REFUSED);
+		http_reply(h, &(struct http_reply){.status = 429,
+				      .content_type = text_plain,
+				      .body = slice_str("too many requests"),
+				      .headers = headers,
+				      .any_origin = true});
+		return;
+	}
+	uint8_t random[ICE_NAME_BYTES];
+	char name[2 * ICE_NAME_BYTES + 1];
+	rng_bytes(random, sizeof random);
+	for (size_t i = 0; i < sizeof random; i++)
+		snprintf(name + 2 * i, 3, "%02x", random[i]);
+	struct icelist_answer answer;
+	struct buf body;
+	buf_init(&body, ICELIST_JSON_MAX);
+	icelist_for_anybody(h->f->ice, name, clock_wall_us() / US_PER_S, &answer);
+	int err = icelist_json(&answer, &body);
+	http_reply(h, &(struct http_reply){.status = err ? 500 : 200,
+			      .content_type = err ? text_plain : json,
+			      .body = err ? slice_str("internal error") : buf_slice(&body),
+			      .headers = "Cache-Control: no-store\r\n",
+			      .any_origin = true});
+	if (body.n)
+		secret_wipe(body.p, body.n);
+	buf_free(&body);
+	icelist_answer_free(&answer);
 }
 
 /* Shared by the validate routes and the upgrade. On refusal `eb` holds the text of the answer. */
@@ -277,6 +316,7 @@ static const struct route routes[] = {
 	{HTTP_GET | HTTP_HEAD,  "/healthz",         false, false, healthz,         NULL},
 	{HTTP_GET | HTTP_HEAD,  "/readyz",          false, false, readyz,          NULL},
 	{HTTP_GET | HTTP_HEAD,  "/metrics",         false, false, metrics,         NULL},
+	{HTTP_GET | HTTP_HEAD,  "/api/v1/config/webrtc", false, false, config_webrtc, NULL},
 	{HTTP_GET,              "/rtc",             false, false, not_found_empty, upgrade_v0},
 	{HTTP_GET,              "/rtc/v1",          false, false, not_found_empty, upgrade_v1},
 	{HTTP_GET,              "/rtc/validate",    false, false, validate_v0,     NULL},

@@ -521,6 +521,75 @@ static void turn_secret_comes_from_its_file(void **st)
 	unlink(path);
 }
 
+static void browsers_are_told_of_whole_turn_servers_only(void **st)
+{
+	(void)st;
+	/* Each half of a configuration is said once, with what is missing, wherever it came from. */
+	static const struct {
+		const char *body, *env[3], *warning;
+		bool is_whole;
+	} rows[] = {
+		{"webrtc: {turn_urls: [turn:h:3478, turns:h:5349], turn_username: u, turn_credential: c}", {0}, NULL, true},
+		{NULL, {"WEBRTC_TURN_URLS= turn:h:3478 ,, turns:h:5349,", "WEBRTC_TURN_USERNAME=u", "WEBRTC_TURN_CREDENTIAL=c"},
+			NULL, true},
+		{NULL, {"WEBRTC_TURN_URLS=turn:h:3478", "WEBRTC_STUN_URLS=stun:h:3478"},
+			"WEBRTC_TURN_URLS: half a TURN configuration, browsers are told about STUN only: "
+			"webrtc.turn_username and webrtc.turn_credential missing", false},
+		{NULL, {"WEBRTC_TURN_USERNAME=u", "WEBRTC_TURN_CREDENTIAL=c"}, "webrtc.turn_urls missing", false},
+		{NULL, {"WEBRTC_TURN_URLS=turn:h:1", "WEBRTC_TURN_CREDENTIAL=c"}, "webrtc.turn_username missing", false},
+		{"webrtc: {turn_urls: [turn:h:3478], turn_username: u}", {0}, "webrtc.turn_credential missing", false},
+		{NULL, {"WEBRTC_TURN_URLS= , ,"}, NULL, false},
+		{NULL, {"WEBRTC_STUN_URLS= stun:a , stun:b,"}, NULL, false},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char env_text[3][128], *env[4] = {0};
+		for (size_t k = 0; k < 3 && rows[i].env[k]; k++) {
+			snprintf(env_text[k], sizeof env_text[k], "%s", rows[i].env[k]);
+			env[k] = env_text[k];
+		}
+		struct config_source src = {.body = rows[i].body, .env = env};
+		struct config *cfg = load(&src);
+		assert_int_equal(config_has_webrtc_turn(cfg), rows[i].is_whole);
+		assert_int_equal(cfg->warnings.n, rows[i].warning ? 1 : 0);
+		if (rows[i].warning)
+			assert_true(has_warning(cfg, rows[i].warning));
+		if (rows[i].is_whole) {
+			assert_int_equal(cfg->webrtc.turn_urls.n, 2);
+			assert_string_equal(cfg->webrtc.turn_urls.str[0], "turn:h:3478");
+			assert_string_equal(cfg->webrtc.turn_urls.str[1], "turns:h:5349");
+			assert_string_equal(cfg->webrtc.turn_credential, "c");
+		}
+		config_free(cfg);
+	}
+}
+
+static void ice_urls_are_checked(void **st)
+{
+	(void)st;
+	static const struct {
+		const char *env, *error;
+	} rows[] = {
+		{"WEBRTC_STUN_URLS=stun.example.com:3478", "WEBRTC_STUN_URLS: \"stun.example.com:3478\" is not a URL of that "
+							   "kind; use one such as stun:example.com:3478"},
+		{"WEBRTC_STUN_URLS=turn:h", "WEBRTC_STUN_URLS: \"turn:h\" is not"},
+		{"WEBRTC_TURN_URLS=stun:h", "WEBRTC_TURN_URLS: \"stun:h\" is not"},
+		{"WEBRTC_TURN_URLS=turn:", "WEBRTC_TURN_URLS: \"turn:\" is not"},
+		{"WEBRTC_TURN_URLS=turn:a b", "WEBRTC_TURN_URLS: \"turn:a b\" is not"},
+		{"WEBRTC_TURN_CREDENTIAL=\xff", "user name and credential must be UTF-8"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[128];
+		snprintf(text, sizeof text, "%s", rows[i].env);
+		char *const env[] = {text, NULL};
+		struct config_source src = {.env = env};
+		struct config *cfg = NULL;
+		struct errbuf eb = {""};
+		assert_int_equal(config_load(&src, &cfg, &eb), -ERR_CONFIG);
+		if (!strstr(eb.text, rows[i].error))
+			fail_msg("%s", eb.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -543,6 +612,8 @@ int main(void)
 		cmocka_unit_test(minus_one_is_no_limit),
 		cmocka_unit_test(key_file_is_private),
 		cmocka_unit_test(turn_secret_comes_from_its_file),
+		cmocka_unit_test(browsers_are_told_of_whole_turn_servers_only),
+		cmocka_unit_test(ice_urls_are_checked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,8 @@ static void other_value(const struct config_row *row, char out[256])
 		{"turn.allowed_peers", "[\"2001:db8::1\"]"},
 		{"turn.denied_peers", "[\"10.0.0.0/8\", \"10.0.0.1\"]"},
 		{"turn.external_ips", "[\"192.0.2.1/10.0.0.1\", \"192.0.2.2\"]"},
+		{"webrtc.stun_urls", "[\"stun:one:1\", \"stuns:two:2\"]"},
+		{"webrtc.turn_urls", "[\"turn:one:1\", \"turns:two:2\"]"},
 		{"turn.rest_separator", "_"},
 		{"turn.alternate_server", "192.0.2.1:3478"},
 		{"turn.listen", "[{address: \"192.0.2.1\", port: 1, tls: false}]"},
