@@ -106,11 +106,9 @@ static const struct session_ops session_ops = {
 /* What worker_run does, once and without waiting. */
 static void turn(struct bench *b)
 {
-	struct ev_ready ready;
-	ev_wait(&b->worker.ev, 0, &ready);
+	ev_wait(&b->worker.ev, 0);
 	b->worker.now_us = clock_mono_us();
-	for (int i = 0; i < ready.n; i++)
-		ready.at[i].io->ready(ready.at[i].io->arg, ready.at[i].events);
+	ev_dispatch(&b->worker.ev);
 	wheel_run(&b->worker.wheel, b->worker.now_us);
 	rtc_end_turn(b->rtc);
 }
@@ -420,8 +418,8 @@ static void setup(struct bench *b, enum dtls_profile profile)
 	cfg.identity = b->identity;
 	if (rtc_new(&b->rtc, &b->worker, &cfg, &eb) != 0)
 		abort();
-	b->peer_rx = udp_rx_new();
-	b->peer_tx = udp_tx_new(64 * 1024);
+	b->peer_rx = udp_rx_new(UDP_RX_BATCH, &udp_rtc_in);
+	b->peer_tx = udp_tx_new(64 * 1024, &udp_rtc_out);
 	connect_all(b);
 	b->pub_stream = srtp_tx_add(peer_srtp(b->pub), SSRC);
 	b->track = publish(b);

@@ -295,7 +295,7 @@ static void setup(struct bench *b, unsigned participants)
 	sctp_stack_start();
 	b->ticked_us = clock_mono_us();
 	b->keys = auth_keys_new();
-	b->rx = udp_rx_new();
+	b->rx = udp_rx_new(UDP_RX_BATCH, &udp_rtc_in);
 	b->all = xcalloc(participants, sizeof *b->all);
 	if (dtls_identity_new(&b->identity) != 0 ||
 		dtls_ctx_new(&b->dtls, b->identity, NULL, 0) != 0 ||

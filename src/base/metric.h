@@ -38,7 +38,13 @@
 	X(SCTP_REJECTED, "sctp_rejected")                                                          \
 	X(DATA_SLOW_READER, "data_slow_reader")   /* a receiver's DataChannel is full */           \
 	X(DATA_DENIED, "data_denied")             /* no canPublishData */                          \
-	X(DATA_MALFORMED, "data_malformed")
+	X(DATA_MALFORMED, "data_malformed")                                                        \
+	X(TURN_NOT_TURN, "turn_not_turn")         /* first byte is none of STUN's, DTLS's, channels' */ \
+	X(TURN_NO_RELAY, "turn_no_relay")         /* from a peer: no allocation expects it */      \
+	X(TURN_TOO_LARGE, "turn_too_large")       /* does not fit the transmit queue */            \
+	X(TURN_DF, "turn_df")                     /* DONT-FRAGMENT cannot be had on this socket */ \
+	X(TURN_PEER_TAKEN, "turn_peer_taken")     /* multiplex_peer: another client talks to this peer */ \
+	X(TURN_RING_FULL, "turn_ring_full")       /* hand-over to another worker: it is behind */
 
 enum drop_reason {
 #define X(name, label) DROP_##name,
@@ -76,6 +82,43 @@ enum drop_reason {
 		"UDP datagrams sent from RTC ports.")                                              \
 	X(BYTES_OUT, "sterna_bytes_out_total", "counter",                                          \
 		"Bytes sent from RTC ports (UDP payload).")                                        \
+	X(UDP_RX_CALLS, "sterna_udp_receive_calls_total", "counter",                               \
+		"System calls that read RTC ports.")                                               \
+	X(UDP_RX_GRO, "sterna_udp_receive_merged_total", "counter",                                \
+		"UDP datagrams on RTC ports that the kernel merged (GRO).")                        \
+	X(UDP_TX_CALLS, "sterna_udp_send_calls_total", "counter",                                  \
+		"System calls that sent from RTC ports.")                                          \
+	X(UDP_TX_GSO, "sterna_udp_send_merged_total", "counter",                                   \
+		"UDP datagrams sent from RTC ports with others in one message (GSO).")             \
+	X(TURN_PACKETS_IN, "sterna_turn_packets_in_total", "counter",                              \
+		"UDP datagrams received from TURN clients.")                                       \
+	X(TURN_BYTES_IN, "sterna_turn_bytes_in_total", "counter",                                  \
+		"Bytes received from TURN clients (UDP payload).")                                 \
+	X(TURN_PACKETS_OUT, "sterna_turn_packets_out_total", "counter",                            \
+		"UDP datagrams sent to TURN clients.")                                             \
+	X(TURN_BYTES_OUT, "sterna_turn_bytes_out_total", "counter",                                \
+		"Bytes sent to TURN clients (UDP payload).")                                       \
+	X(TURN_PEER_PACKETS_IN, "sterna_turn_peer_packets_in_total", "counter",                    \
+		"UDP datagrams received on relay sockets.")                                        \
+	X(TURN_PEER_BYTES_IN, "sterna_turn_peer_bytes_in_total", "counter",                        \
+		"Bytes received on relay sockets (UDP payload).")                                  \
+	X(TURN_PEER_PACKETS_OUT, "sterna_turn_peer_packets_out_total", "counter",                  \
+		"UDP datagrams sent from relay sockets.")                                          \
+	X(TURN_PEER_BYTES_OUT, "sterna_turn_peer_bytes_out_total", "counter",                      \
+		"Bytes sent from relay sockets (UDP payload).")                                    \
+	X(TURN_RX_CALLS, "sterna_turn_udp_receive_calls_total", "counter",                         \
+		"System calls that read TURN's UDP sockets.")                                      \
+	X(TURN_RX_GRO, "sterna_turn_udp_receive_merged_total", "counter",                          \
+		"UDP datagrams on TURN's sockets that the kernel merged (GRO).")                   \
+	X(TURN_TX_CALLS, "sterna_turn_udp_send_calls_total", "counter",                            \
+		"System calls that sent from TURN's UDP sockets.")                                 \
+	X(TURN_TX_GSO, "sterna_turn_udp_send_merged_total", "counter",                             \
+		"UDP datagrams sent from TURN's sockets with others in one message (GSO).")        \
+	X(TURN_HAIRPIN, "sterna_turn_hairpin_packets_total", "counter",                            \
+		"Packets between TURN clients and the SFU, or each other, that met no socket.")    \
+	X(TURN_HANDOVER, "sterna_turn_handover_packets_total", "counter",                          \
+		"Of these, packets handed to another worker.")                                     \
+	X(TURN_RELAY_SOCKETS, "sterna_turn_relay_sockets", "gauge", "Relay sockets open now.")     \
 	X(RTP_IN, "sterna_rtp_packets_in_total", "counter", "RTP packets received and decrypted.") \
 	X(RTP_OUT, "sterna_rtp_packets_out_total", "counter",                                      \
 		"RTP packets forwarded to subscribers.")                                           \

@@ -135,8 +135,8 @@ int rtc_new(struct rtc **out, struct worker *w, const struct rtc_cfg *cfg, struc
 	map_init(&rtc->by_probe);
 	map_init(&rtc->by_ufrag);
 	map_init(&rtc->by_id);
-	rtc->rx = udp_rx_new();
-	rtc->tx = udp_tx_new(TX_ARENA);
+	rtc->rx = udp_rx_new(UDP_RX_BATCH, &udp_rtc_in);
+	rtc->tx = udp_tx_new(TX_ARENA, &udp_rtc_out);
 	rtc->queue_cap = MAX(cfg->tx_queue_packets, (unsigned)TX_QUEUE_MIN);
 	rtc->queue = xcalloc(rtc->queue_cap, sizeof *rtc->queue);
 
@@ -203,6 +203,35 @@ void rtc_end_turn(struct rtc *rtc)
 void rtc_set_sink(struct rtc *rtc, udp_tx_sink sink, void *arg)
 {
 	udp_tx_set_sink(rtc->tx, sink, arg);
+}
+
+size_t rtc_locals(const struct rtc *rtc, const struct ice_local **out)
+{
+	*out = rtc->ice_locals;
+	return rtc->n_locals;
+}
+
+void rtc_rx_hairpin(
+	struct rtc *rtc, unsigned local, const struct addr *from, uint8_t *p, size_t n)
+{
+	struct udp_dgram d = {p, n, from};
+	if (local < rtc->n_locals)
+		demux_rx(&rtc->locals[local], &d);
+}
+
+static bool divert(void *arg, struct udp_sock *s, const struct addr *to, uint8_t *p, size_t n,
+	size_t seg)
+{
+	struct rtc *rtc = arg;
+	unsigned local = CONTAINER_OF(s, struct rtc_local, sock)->index;
+	return rtc->divert(rtc->divert_arg, local, to, p, n, seg);
+}
+
+void rtc_set_divert(struct rtc *rtc, rtc_divert fn, void *arg)
+{
+	rtc->divert = fn;
+	rtc->divert_arg = arg;
+	udp_tx_set_divert(rtc->tx, fn ? divert : NULL, rtc);
 }
 
 size_t rtc_session_count(const struct rtc *rtc)

@@ -32,6 +32,8 @@ struct rtc {
 	size_t n_locals;
 	struct udp_rx *rx;
 	struct udp_tx *tx;
+	rtc_divert divert;
+	void *divert_arg;
 	struct dtls_ctx *dtls;
 	struct map by_tuple; /* source addresses that proved to be a session's */
 	struct map by_probe; /* addresses that a session's checks went to: only responses are looked for here */

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/metric.h"
 
-enum { MESSAGES_PER_TURN = 256 };
+enum { MESSAGES_PER_TURN = 256, PACKETS_PER_TURN = 1024 };
 
 static void wake(void *arg)
 {
@@ -45,6 +45,10 @@ static uint64_t sleep_us(struct worker *w)
 {
 	if (!mbox_may_sleep(&w->mbox))
 		return 0;
+	if (!pktbox_is_empty(&w->packets)) {
+		mbox_awake(&w->mbox);
+		return 0;
+	}
 	uint64_t next = wheel_next_us(&w->wheel), now = clock_mono_us();
 	return next == UINT64_MAX ? next : next > now ? next - now : 0;
 }
@@ -52,16 +56,15 @@ static uint64_t sleep_us(struct worker *w)
 /* The whole life of a worker: wait, packets, timers, messages, send. */
 static void worker_run(struct worker *w)
 {
-	struct ev_ready ready;
 	while (!__atomic_load_n(&w->stop_asked, __ATOMIC_ACQUIRE)) {
 		uint64_t due = wheel_next_us(&w->wheel);
-		ev_wait(&w->ev, sleep_us(w), &ready);
+		ev_wait(&w->ev, sleep_us(w));
 		mbox_awake(&w->mbox);
 		w->now_us = clock_mono_us();
 		if (due < w->now_us)
 			metric_add(M_LOOP_LATE_US, w->now_us - due);
-		for (int i = 0; i < ready.n; i++)
-			ready.at[i].io->ready(ready.at[i].io->arg, ready.at[i].events);
+		ev_dispatch(&w->ev);
+		pktbox_drain(&w->packets, &w->packet_taker, PACKETS_PER_TURN);
 		wheel_run(&w->wheel, w->now_us);
 		mbox_drain(&w->mbox, w, MESSAGES_PER_TURN);
 		w->ops->end_turn(w);
@@ -89,6 +92,16 @@ int worker_start(struct worker *w)
 	return pthread_create(&w->thread, NULL, worker_main, w) ? -ERR_SYSTEM : 0;
 }
 
+void worker_post_packets(struct worker *w, unsigned sender)
+{
+	if (!pktbox_post(&w->packets, sender))
+		return;
+	/* Pairs with mbox_may_sleep in sleep_us: either it sees our packets or we see its flag. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&w->mbox.is_asleep, __ATOMIC_RELAXED))
+		wake(w);
+}
+
 void worker_stop(struct worker *w)
 {
 	__atomic_store_n(&w->stop_asked, 1, __ATOMIC_RELEASE);
@@ -103,6 +116,7 @@ void worker_join(struct worker *w)
 void worker_close(struct worker *w)
 {
 	mbox_close(&w->mbox);
+	pktbox_close(&w->packets);
 	ev_close(&w->ev);
 	close(w->wake_io.fd);
 }

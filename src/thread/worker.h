@@ -8,6 +8,7 @@
 #include "base/wheel.h"
 #include "net/ev.h"
 #include "thread/mbox.h"
+#include "thread/pktring.h"
 
 struct worker;
 
@@ -23,6 +24,8 @@ struct worker {
 	struct ev ev;
 	struct wheel wheel;
 	struct mbox mbox;
+	struct pktbox packets;             /* from other workers; taken after the sockets */
+	struct pktbox_taker packet_taker;  /* set before the worker starts; no taker = no packets come */
 	void *engine; /* owned by whoever set it in ops->start */
 
 	const struct worker_ops *ops;
@@ -39,6 +42,9 @@ MUST_CHECK int worker_start(struct worker *w);
 
 /* Any thread: the worker leaves its loop at the end of the turn. */
 void worker_stop(struct worker *w);
+
+/* Of the worker `sender`'s thread: what it placed in w->packets is visible from now on, and w wakes if it sleeps. */
+void worker_post_packets(struct worker *w, unsigned sender);
 
 /* Waits for the thread's end. */
 void worker_join(struct worker *w);

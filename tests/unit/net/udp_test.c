@@ -36,8 +36,8 @@ static void batches_keep_order_and_sizes(void **st)
 {
 	(void)st;
 	struct udp_sock a = open_loopback(), b = open_loopback();
-	struct udp_tx *tx = udp_tx_new(1 << 20);
-	struct udp_rx *rx = udp_rx_new();
+	struct udp_tx *tx = udp_tx_new(1 << 20, &udp_rtc_out);
+	struct udp_rx *rx = udp_rx_new(UDP_RX_BATCH, &udp_rtc_in);
 	for (unsigned i = 0; i < 100; i++) {
 		size_t n = i % 10 == 9 ? 300 : 1200;
 		uint8_t *p = udp_tx_add(tx, &a, &b.local, n);
@@ -80,7 +80,7 @@ static void only_like_neighbours_share_a_message(void **st)
 	struct addr x, y;
 	assert_int_equal(addr_parse_ip(&x, slice_str("192.0.2.1"), 1), 0);
 	assert_int_equal(addr_parse_ip(&y, slice_str("192.0.2.1"), 2), 0);
-	struct udp_tx *tx = udp_tx_new(10000);
+	struct udp_tx *tx = udp_tx_new(10000, &udp_rtc_out);
 	struct runs r = {0};
 	udp_tx_set_sink(tx, note, &r);
 	assert_non_null(udp_tx_add(tx, &s, &x, 1000));

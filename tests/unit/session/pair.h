@@ -175,12 +175,10 @@ static inline void side_close(struct side *side)
 
 static inline void side_turn(struct side *side)
 {
-	struct ev_ready ready;
 	if (side->is_deaf)
 		return;
-	ev_wait(&side->w.ev, 0, &ready);
-	for (int i = 0; i < ready.n; i++)
-		ready.at[i].io->ready(ready.at[i].io->arg, ready.at[i].events);
+	ev_wait(&side->w.ev, 0);
+	ev_dispatch(&side->w.ev);
 	wheel_run(&side->w.wheel, side->w.now_us);
 	mbox_drain(&side->w.mbox, &side->w, 256);
 	rtc_end_turn(side->rtc);
