@@ -44,7 +44,20 @@
 	X(TURN_TOO_LARGE, "turn_too_large")       /* does not fit the transmit queue */            \
 	X(TURN_DF, "turn_df")                     /* DONT-FRAGMENT cannot be had on this socket */ \
 	X(TURN_PEER_TAKEN, "turn_peer_taken")     /* multiplex_peer: another client talks to this peer */ \
-	X(TURN_RING_FULL, "turn_ring_full")       /* hand-over to another worker: it is behind */
+	X(TURN_RING_FULL, "turn_ring_full")       /* hand-over to another worker: it is behind */ \
+	X(TURN_MALFORMED, "turn_malformed")                                                        \
+	X(TURN_SWITCHED_OFF, "turn_switched_off") /* no_stun, stun_only */                         \
+	X(TURN_NO_ALLOCATION, "turn_no_allocation")                                                \
+	X(TURN_NO_CHANNEL, "turn_no_channel")                                                      \
+	X(TURN_NO_PERMISSION, "turn_no_permission")                                                \
+	X(TURN_POLICY, "turn_policy")             /* a peer that may not be reached */             \
+	X(TURN_BANDWIDTH, "turn_bandwidth")       /* the allocation's own limit */                 \
+	X(TURN_QUOTA, "turn_quota")               /* the user's or the server's bandwidth */       \
+	X(TURN_DETACHED, "turn_detached")         /* a mobile client is on its way */              \
+	X(TURN_AUTH_RATE, "turn_auth_rate")       /* too many wrong passwords from there */        \
+	X(TURN_ANSWER_RATE, "turn_answer_rate")   /* would have answered more than was asked */    \
+	X(TURN_ANSWER_TOO_LONG, "turn_answer_too_long")                                            \
+	X(TURN_TCP_REFUSED, "turn_tcp_refused")   /* a peer's TCP connection: one too many */
 
 enum drop_reason {
 #define X(name, label) DROP_##name,
@@ -90,21 +103,21 @@ enum drop_reason {
 		"System calls that sent from RTC ports.")                                          \
 	X(UDP_TX_GSO, "sterna_udp_send_merged_total", "counter",                                   \
 		"UDP datagrams sent from RTC ports with others in one message (GSO).")             \
-	X(TURN_PACKETS_IN, "sterna_turn_packets_in_total", "counter",                              \
+	X(TURN_UDP_PACKETS_IN, "sterna_turn_udp_packets_in_total", "counter",                              \
 		"UDP datagrams received from TURN clients.")                                       \
-	X(TURN_BYTES_IN, "sterna_turn_bytes_in_total", "counter",                                  \
+	X(TURN_UDP_BYTES_IN, "sterna_turn_udp_bytes_in_total", "counter",                                  \
 		"Bytes received from TURN clients (UDP payload).")                                 \
-	X(TURN_PACKETS_OUT, "sterna_turn_packets_out_total", "counter",                            \
+	X(TURN_UDP_PACKETS_OUT, "sterna_turn_udp_packets_out_total", "counter",                            \
 		"UDP datagrams sent to TURN clients.")                                             \
-	X(TURN_BYTES_OUT, "sterna_turn_bytes_out_total", "counter",                                \
+	X(TURN_UDP_BYTES_OUT, "sterna_turn_udp_bytes_out_total", "counter",                                \
 		"Bytes sent to TURN clients (UDP payload).")                                       \
-	X(TURN_PEER_PACKETS_IN, "sterna_turn_peer_packets_in_total", "counter",                    \
+	X(TURN_UDP_PEER_PACKETS_IN, "sterna_turn_udp_peer_packets_in_total", "counter",                    \
 		"UDP datagrams received on relay sockets.")                                        \
-	X(TURN_PEER_BYTES_IN, "sterna_turn_peer_bytes_in_total", "counter",                        \
+	X(TURN_UDP_PEER_BYTES_IN, "sterna_turn_udp_peer_bytes_in_total", "counter",                        \
 		"Bytes received on relay sockets (UDP payload).")                                  \
-	X(TURN_PEER_PACKETS_OUT, "sterna_turn_peer_packets_out_total", "counter",                  \
+	X(TURN_UDP_PEER_PACKETS_OUT, "sterna_turn_udp_peer_packets_out_total", "counter",                  \
 		"UDP datagrams sent from relay sockets.")                                          \
-	X(TURN_PEER_BYTES_OUT, "sterna_turn_peer_bytes_out_total", "counter",                      \
+	X(TURN_UDP_PEER_BYTES_OUT, "sterna_turn_udp_peer_bytes_out_total", "counter",                      \
 		"Bytes sent from relay sockets (UDP payload).")                                    \
 	X(TURN_RX_CALLS, "sterna_turn_udp_receive_calls_total", "counter",                         \
 		"System calls that read TURN's UDP sockets.")                                      \
@@ -165,7 +178,85 @@ enum drop_reason {
 	X(STORE_STATS_SENT, "sterna_store_stats_sent_total", "counter",                            \
 		"TURN statistics published in Redis.")                                             \
 	X(STORE_STATS_DROPPED, "sterna_store_stats_dropped_total", "counter",                      \
-		"TURN statistics dropped: queue full or Redis down.")
+		"TURN statistics dropped: queue full or Redis down.") \
+	X(TURN_ALLOCATIONS_UDP, "sterna_turn_allocations_udp", "gauge",                            \
+		"Allocations of clients over UDP now.")                                            \
+	X(TURN_ALLOCATIONS_TCP, "sterna_turn_allocations_tcp", "gauge",                            \
+		"Allocations of clients over TCP now.")                                            \
+	X(TURN_ALLOCATIONS_TLS, "sterna_turn_allocations_tls", "gauge",                            \
+		"Allocations of clients over TLS now.")                                            \
+	X(TURN_ALLOCATIONS_DTLS, "sterna_turn_allocations_dtls", "gauge",                          \
+		"Allocations of clients over DTLS now.")                                           \
+	X(TURN_ALLOCATED, "sterna_turn_allocated_total", "counter",                                \
+		"Allocations made.")                                                               \
+	X(TURN_ALLOCATE_REFUSED, "sterna_turn_allocate_refused_total", "counter",                  \
+		"Authenticated Allocate requests that were refused.")                              \
+	X(TURN_EXPIRED, "sterna_turn_expired_total", "counter",                                    \
+		"Allocations that ended because nobody refreshed them.")                           \
+	X(TURN_MOVED, "sterna_turn_moved_total", "counter",                                        \
+		"Allocations that followed their client to another address.")                      \
+	X(TURN_BINDING_REQUESTS, "sterna_turn_binding_requests_total", "counter",                  \
+		"STUN Binding requests received.")                                                 \
+	X(TURN_BINDING_RESPONSES, "sterna_turn_binding_responses_total", "counter",                \
+		"STUN Binding requests answered with success.")                                    \
+	X(TURN_BINDING_ERRORS, "sterna_turn_binding_errors_total", "counter",                      \
+		"STUN Binding requests answered with an error.")                                   \
+	X(TURN_REQUESTS, "sterna_turn_requests_total", "counter",                                  \
+		"TURN requests received, Binding excluded.")                                       \
+	X(TURN_REPEATED, "sterna_turn_requests_repeated_total", "counter",                         \
+		"Retransmitted requests that got their old answer.")                               \
+	X(TURN_SUCCESSES, "sterna_turn_successes_total", "counter",                                \
+		"TURN requests answered with success.")                                            \
+	X(TURN_ERRORS, "sterna_turn_errors_total", "counter",                                      \
+		"TURN requests answered with an error.")                                           \
+	X(TURN_401_REQUESTS, "sterna_turn_unauthenticated_requests_total", "counter",              \
+		"Requests without or with wrong credentials.")                                     \
+	X(TURN_401_RESPONSES, "sterna_turn_unauthenticated_responses_total", "counter",            \
+		"Answers 401 that were sent.")                                                     \
+	X(TURN_401_DROPPED, "sterna_turn_unauthenticated_dropped_total", "counter",                \
+		"Answers 401 held back by the limit on answers.")                                  \
+	X(TURN_AUTH_FAILURES, "sterna_turn_auth_failures_total", "counter",                        \
+		"Requests with a wrong user or password.")                                         \
+	X(TURN_PEERS_DENIED, "sterna_turn_peers_denied_total", "counter",                          \
+		"Peers refused by the peer policy (403).")                                         \
+	X(TURN_PENDING, "sterna_turn_pending_requests", "gauge",                                   \
+		"Requests that wait for a user database.")                                         \
+	X(TURN_ADDRESSES_FORGOTTEN, "sterna_turn_addresses_forgotten_total", "counter",            \
+		"Addresses whose limits were forgotten for others.")                               \
+	X(TURN_TCP_CONNECTIONS, "sterna_turn_tcp_connections_total", "counter",                    \
+		"TCP connections to and from peers.")                                              \
+	X(TURN_PACKETS_IN, "sterna_turn_packets_in_total", "counter",                              \
+		"Packets to be relayed from TURN clients.")                                        \
+	X(TURN_BYTES_IN, "sterna_turn_bytes_in_total", "counter",                                  \
+		"Bytes of them, TURN's headers included.")                                         \
+	X(TURN_PACKETS_OUT, "sterna_turn_packets_out_total", "counter",                            \
+		"Relayed packets to TURN clients.")                                                \
+	X(TURN_BYTES_OUT, "sterna_turn_bytes_out_total", "counter",                                \
+		"Bytes of them, TURN's headers included.")                                         \
+	X(TURN_PEER_PACKETS_IN, "sterna_turn_peer_packets_in_total", "counter",                    \
+		"Packets received from peers.")                                                    \
+	X(TURN_PEER_BYTES_IN, "sterna_turn_peer_bytes_in_total", "counter",                        \
+		"Bytes received from peers.")                                                      \
+	X(TURN_PEER_PACKETS_OUT, "sterna_turn_peer_packets_out_total", "counter",                  \
+		"Packets sent to peers.")                                                          \
+	X(TURN_PEER_BYTES_OUT, "sterna_turn_peer_bytes_out_total", "counter",                      \
+		"Bytes sent to peers.")                                                            \
+	X(TURN_ENDED_PACKETS_IN, "sterna_turn_ended_packets_in_total", "counter",                  \
+		"Packets from clients, of allocations that have ended.")                           \
+	X(TURN_ENDED_BYTES_IN, "sterna_turn_ended_bytes_in_total", "counter",                      \
+		"Bytes from clients, of allocations that have ended.")                             \
+	X(TURN_ENDED_PACKETS_OUT, "sterna_turn_ended_packets_out_total", "counter",                \
+		"Packets to clients, of allocations that have ended.")                             \
+	X(TURN_ENDED_BYTES_OUT, "sterna_turn_ended_bytes_out_total", "counter",                    \
+		"Bytes to clients, of allocations that have ended.")                               \
+	X(TURN_ENDED_PEER_PACKETS_IN, "sterna_turn_ended_peer_packets_in_total", "counter",        \
+		"Packets from peers, of allocations that have ended.")                             \
+	X(TURN_ENDED_PEER_BYTES_IN, "sterna_turn_ended_peer_bytes_in_total", "counter",            \
+		"Bytes from peers, of allocations that have ended.")                               \
+	X(TURN_ENDED_PEER_PACKETS_OUT, "sterna_turn_ended_peer_packets_out_total", "counter",      \
+		"Packets to peers, of allocations that have ended.")                               \
+	X(TURN_ENDED_PEER_BYTES_OUT, "sterna_turn_ended_peer_bytes_out_total", "counter",          \
+		"Bytes to peers, of allocations that have ended.")
 
 enum metric_id {
 #define X(id, name, type, help) M_##id,

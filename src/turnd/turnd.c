@@ -12,13 +12,13 @@ enum {
 };
 
 static const struct udp_counters client_in = {
-	M_TURN_PACKETS_IN, M_TURN_BYTES_IN, M_TURN_RX_CALLS, M_TURN_RX_GRO};
+	M_TURN_UDP_PACKETS_IN, M_TURN_UDP_BYTES_IN, M_TURN_RX_CALLS, M_TURN_RX_GRO};
 static const struct udp_counters client_out = {
-	M_TURN_PACKETS_OUT, M_TURN_BYTES_OUT, M_TURN_TX_CALLS, M_TURN_TX_GSO};
+	M_TURN_UDP_PACKETS_OUT, M_TURN_UDP_BYTES_OUT, M_TURN_TX_CALLS, M_TURN_TX_GSO};
 static const struct udp_counters peer_in = {
-	M_TURN_PEER_PACKETS_IN, M_TURN_PEER_BYTES_IN, M_TURN_RX_CALLS, M_TURN_RX_GRO};
+	M_TURN_UDP_PEER_PACKETS_IN, M_TURN_UDP_PEER_BYTES_IN, M_TURN_RX_CALLS, M_TURN_RX_GRO};
 static const struct udp_counters peer_out = {
-	M_TURN_PEER_PACKETS_OUT, M_TURN_PEER_BYTES_OUT, M_TURN_TX_CALLS, M_TURN_TX_GSO};
+	M_TURN_UDP_PEER_PACKETS_OUT, M_TURN_UDP_PEER_BYTES_OUT, M_TURN_TX_CALLS, M_TURN_TX_GSO};
 
 /* --------------------------------------------------------------- names of connections */
 

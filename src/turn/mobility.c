@@ -1,0 +1,71 @@
+/* RFC 8016: an allocation that follows its client to another address. */
+#include "base/mem.h"
+#include "base/rng.h"
+#include "turn/turn_internal.h"
+
+static struct slice key_of(const uint8_t ticket[TURN_TICKET_LEN])
+{
+	return slice_of(ticket, TURN_TICKET_LEN);
+}
+
+struct turn_alloc *turn_ticket_find(struct turn_server *s, const struct stun_msg *m)
+{
+	struct slice ticket = stun_value(m, STUN_ATTR_MOBILITY_TICKET);
+	return ticket.n == TURN_TICKET_LEN ? map_get(&s->tickets, ticket) : NULL;
+}
+
+void turn_ticket_put(struct turn_req *rq, struct turn_alloc *a)
+{
+	struct turn_mobility *mob = a->mobility;
+	if (!mob) {
+		mob = a->mobility = XNEW(struct turn_mobility);
+	} else {
+		if (mob->has_before)
+			map_del(&rq->s->tickets, key_of(mob->before));
+		memcpy(mob->before, mob->ticket, sizeof mob->before);
+		mob->has_before = true;
+	}
+	rng_bytes(mob->ticket, sizeof mob->ticket);
+	map_put(&rq->s->tickets, key_of(mob->ticket), a);
+	stun_put(&rq->w, STUN_ATTR_MOBILITY_TICKET, mob->ticket, sizeof mob->ticket);
+}
+
+void turn_ticket_free(struct turn_alloc *a)
+{
+	struct turn_mobility *mob = a->mobility;
+	if (!mob)
+		return;
+	map_del(&a->server->tickets, key_of(mob->ticket));
+	if (mob->has_before)
+		map_del(&a->server->tickets, key_of(mob->before));
+	xfree(mob);
+	a->mobility = NULL;
+}
+
+/* An in-kernel path knows channels by flow: they go with the old one and come with the new. */
+static void tell_channels(struct turn_alloc *a, bool is_bound)
+{
+	struct turn_server *s = a->server;
+	for (size_t i = 0; s->ops->channel_changed && i < a->n_chans; i++) {
+		const struct turn_chan *c = &a->chans[i];
+		const struct turn_half *h = turn_half_of(a, c->peer.sa.sa_family);
+		if (h)
+			s->ops->channel_changed(
+				s->arg, &a->flow, h->relay, c->number, &c->peer, is_bound);
+	}
+}
+
+void turn_move(struct turn_alloc *a, const struct turn_flow *to)
+{
+	struct turn_server *s = a->server;
+	struct turn_flow old = a->flow;
+	bool closes = a->is_attached && !turn_is_datagram(old.transport);
+	if (a->is_attached)
+		tell_channels(a, false);
+	turn_alloc_detach(a);
+	turn_alloc_attach(a, to);
+	tell_channels(a, true);
+	metric_inc(M_TURN_MOVED);
+	if (closes)
+		s->ops->flow_close(s->arg, &old);
+}
