@@ -14,7 +14,6 @@ void turn_metrics_free(struct turn_metrics *m); /* accepts NULL */
 
 /* The worker's thread. */
 void turn_metrics_add(struct turn_metrics *m, const struct turn_alloc_info *info);
-void turn_metrics_started(struct turn_metrics *m);
 
 /* Any thread: the sums of n tables under coturn's names, and the counters of base/metric.h that have such names. */
 void turn_metrics_print(
