@@ -193,11 +193,11 @@ void turn_metrics_print(
 		metric_sum(M_TURN_PACKETS_IN) + metric_sum(M_TURN_PEER_PACKETS_IN), "Packets from clients and peers.");
 	print_counter(out, "turn_packet_dropped", sum_drops(), "Packets that were not relayed.");
 	print_counter(out, "turn_udp_recvmmsg_calls", metric_sum(M_TURN_RX_CALLS), "System calls that received.");
-	print_counter(out, "turn_udp_recvmmsg_packets",
-		metric_sum(M_TURN_UDP_PACKETS_IN) + metric_sum(M_TURN_UDP_PEER_PACKETS_IN), "Datagrams received by them.");
+	print_counter(out, "turn_udp_recvmmsg_packets", metric_sum(M_TURN_UDP_PACKETS_IN),
+		"Datagrams received by them.");
 	print_counter(out, "turn_udp_sendmmsg_flushes", metric_sum(M_TURN_TX_CALLS), "System calls that sent.");
-	print_counter(out, "turn_udp_sendmmsg_datagrams",
-		metric_sum(M_TURN_UDP_PACKETS_OUT) + metric_sum(M_TURN_UDP_PEER_PACKETS_OUT), "Datagrams sent by them.");
+	print_counter(out, "turn_udp_sendmmsg_datagrams", metric_sum(M_TURN_UDP_PACKETS_OUT),
+		"Datagrams sent by them.");
 	print_counter(out, "turn_udp_sendmmsg_gso_datagrams", metric_sum(M_TURN_TX_GSO), "Of those, sent in runs (GSO).");
 	print_totals(tables, n, out);
 	print_users(tables, n, realm, users, out);

@@ -39,6 +39,12 @@
 	X(DATA_SLOW_READER, "data_slow_reader")   /* a receiver's DataChannel is full */           \
 	X(DATA_DENIED, "data_denied")             /* no canPublishData */                          \
 	X(DATA_MALFORMED, "data_malformed")                                                        \
+	X(STREAM_QUEUE, "stream_queue")           /* a TURN client reads too slowly: queue full */ \
+	X(STREAM_STALE, "stream_stale")           /* … waited too long for it */                   \
+	X(STREAM_CLOSED, "stream_closed")         /* its connection went away meanwhile */         \
+	X(STREAM_GARBAGE, "stream_garbage")       /* no STUN, ChannelData, TLS or PROXY header */  \
+	X(DTLS_COOKIE, "dtls_cookie")             /* TURN: no ClientHello, or a wrong cookie */    \
+	X(DTLS_FULL, "dtls_full")                 /* TURN: too many DTLS connections */ \
 	X(TURN_NOT_TURN, "turn_not_turn")         /* first byte is none of STUN's, DTLS's, channels' */ \
 	X(TURN_NO_RELAY, "turn_no_relay")         /* from a peer: no allocation expects it */      \
 	X(TURN_TOO_LARGE, "turn_too_large")       /* does not fit the transmit queue */            \
@@ -103,22 +109,14 @@ enum drop_reason {
 		"System calls that sent from RTC ports.")                                          \
 	X(UDP_TX_GSO, "sterna_udp_send_merged_total", "counter",                                   \
 		"UDP datagrams sent from RTC ports with others in one message (GSO).")             \
-	X(TURN_UDP_PACKETS_IN, "sterna_turn_udp_packets_in_total", "counter",                              \
-		"UDP datagrams received from TURN clients.")                                       \
-	X(TURN_UDP_BYTES_IN, "sterna_turn_udp_bytes_in_total", "counter",                                  \
-		"Bytes received from TURN clients (UDP payload).")                                 \
-	X(TURN_UDP_PACKETS_OUT, "sterna_turn_udp_packets_out_total", "counter",                            \
-		"UDP datagrams sent to TURN clients.")                                             \
-	X(TURN_UDP_BYTES_OUT, "sterna_turn_udp_bytes_out_total", "counter",                                \
-		"Bytes sent to TURN clients (UDP payload).")                                       \
-	X(TURN_UDP_PEER_PACKETS_IN, "sterna_turn_udp_peer_packets_in_total", "counter",                    \
-		"UDP datagrams received on relay sockets.")                                        \
-	X(TURN_UDP_PEER_BYTES_IN, "sterna_turn_udp_peer_bytes_in_total", "counter",                        \
-		"Bytes received on relay sockets (UDP payload).")                                  \
-	X(TURN_UDP_PEER_PACKETS_OUT, "sterna_turn_udp_peer_packets_out_total", "counter",                  \
-		"UDP datagrams sent from relay sockets.")                                          \
-	X(TURN_UDP_PEER_BYTES_OUT, "sterna_turn_udp_peer_bytes_out_total", "counter",                      \
-		"Bytes sent from relay sockets (UDP payload).")                                    \
+	X(TURN_UDP_PACKETS_IN, "sterna_turn_udp_packets_in_total", "counter",                      \
+		"Datagrams received on TURN's UDP sockets, from clients and peers.")               \
+	X(TURN_UDP_BYTES_IN, "sterna_turn_udp_bytes_in_total", "counter",                          \
+		"Bytes received on TURN's UDP sockets.")                                           \
+	X(TURN_UDP_PACKETS_OUT, "sterna_turn_udp_packets_out_total", "counter",                    \
+		"Datagrams sent from TURN's UDP sockets, to clients and peers.")                   \
+	X(TURN_UDP_BYTES_OUT, "sterna_turn_udp_bytes_out_total", "counter",                        \
+		"Bytes sent from TURN's UDP sockets.")                                             \
 	X(TURN_RX_CALLS, "sterna_turn_udp_receive_calls_total", "counter",                         \
 		"System calls that read TURN's UDP sockets.")                                      \
 	X(TURN_RX_GRO, "sterna_turn_udp_receive_merged_total", "counter",                          \
@@ -179,6 +177,28 @@ enum drop_reason {
 		"TURN statistics published in Redis.")                                             \
 	X(STORE_STATS_DROPPED, "sterna_store_stats_dropped_total", "counter",                      \
 		"TURN statistics dropped: queue full or Redis down.") \
+	X(TURN_STREAMS, "sterna_turn_streams", "gauge",                                            \
+		"TCP and TLS connections of TURN clients open now.")                               \
+	X(TURN_STREAMS_ACCEPTED, "sterna_turn_streams_accepted_total", "counter",                  \
+		"TCP and TLS connections of TURN clients accepted.")                               \
+	X(TURN_STREAMS_REFUSED, "sterna_turn_streams_refused_total", "counter",                    \
+		"Connections of TURN clients refused: too many, or no descriptor left.")           \
+	X(TURN_STREAMS_IDLE, "sterna_turn_streams_idle_total", "counter",                          \
+		"Connections of TURN clients closed because nothing came.")                        \
+	X(TURN_STREAMS_SLOW, "sterna_turn_streams_slow_total", "counter",                          \
+		"Connections of TURN clients closed because answers were not read.")               \
+	X(TURN_TLS_HANDSHAKES, "sterna_turn_tls_handshakes_total", "counter",                      \
+		"TLS handshakes of TURN clients completed.")                                       \
+	X(TURN_TLS_FAILED, "sterna_turn_tls_failed_total", "counter",                              \
+		"TLS handshakes of TURN clients that failed.")                                     \
+	X(TURN_DTLS, "sterna_turn_dtls_connections", "gauge",                                      \
+		"DTLS connections of TURN clients open now.")                                      \
+	X(TURN_DTLS_HANDSHAKES, "sterna_turn_dtls_handshakes_total", "counter",                    \
+		"DTLS handshakes of TURN clients completed.")                                      \
+	X(TURN_DTLS_COOKIES, "sterna_turn_dtls_cookies_total", "counter",                          \
+		"Cookies sent to addresses that asked for DTLS.")                                  \
+	X(TURN_TCP_PEERS, "sterna_turn_tcp_peers", "gauge",                                        \
+		"TCP connections to peers of TURN clients open now.") \
 	X(TURN_ALLOCATIONS_UDP, "sterna_turn_allocations_udp", "gauge",                            \
 		"Allocations of clients over UDP now.")                                            \
 	X(TURN_ALLOCATIONS_TCP, "sterna_turn_allocations_tcp", "gauge",                            \

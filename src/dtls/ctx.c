@@ -75,23 +75,27 @@ static int set_identity(struct dtls_ctx *ctx, const struct dtls_identity *id)
 	return ok ? 0 : -ERR_CRYPTO;
 }
 
-static int set_options(SSL_CTX *c)
+static int set_common(SSL_CTX *c)
 {
 	SSL_CTX_set_options(c, SSL_OP_NO_QUERY_MTU | SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
 			SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
 			SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
 	SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_max_cert_list(c, PEER_CERT_LIST_MAX);
+	return SSL_CTX_set_min_proto_version(c, DTLS1_2_VERSION) == 1 &&
+			       SSL_CTX_set_max_proto_version(c, DTLS1_2_VERSION) == 1 &&
+			       SSL_CTX_set1_groups_list(c, "X25519:P-256") == 1
+		       ? 0
+		       : -ERR_CRYPTO;
+}
 
+static int set_options(SSL_CTX *c)
+{
+	SSL_CTX_set_max_cert_list(c, PEER_CERT_LIST_MAX);
 	/* The chain is not checked against anything: the fingerprint in the signalling is the trust (RFC 5763 §5). */
 	SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	SSL_CTX_set_cert_verify_callback(c, dtls_verify_peer, NULL);
-	if (SSL_CTX_set_min_proto_version(c, DTLS1_2_VERSION) != 1 ||
-		SSL_CTX_set_max_proto_version(c, DTLS1_2_VERSION) != 1 ||
-		SSL_CTX_set_cipher_list(c, ciphers) != 1 || SSL_CTX_set1_groups_list(c, "X25519:P-256") != 1)
-		return -ERR_CRYPTO;
-	return 0;
+	return SSL_CTX_set_cipher_list(c, ciphers) == 1 ? set_common(c) : -ERR_CRYPTO;
 }
 
 static int set_bio_method(struct dtls_ctx *ctx)
@@ -126,6 +130,39 @@ int dtls_ctx_new(struct dtls_ctx **out, const struct dtls_identity *id,
 	int err = n ? fill(ctx, id, profiles, n)
 		    : fill(ctx, id, default_profiles, ARRAY_LEN(default_profiles));
 	ERR_clear_error();
+	if (err) {
+		dtls_ctx_free(ctx);
+		ctx = NULL;
+	}
+	*out = ctx;
+	return err;
+}
+
+/* dtls/cookie has looked at it already: dtls_accept is for no others. */
+static int cookie_is_good(SSL *ssl, const unsigned char *cookie, unsigned n)
+{
+	(void)ssl, (void)cookie, (void)n;
+	return 1;
+}
+
+int dtls_ctx_renew(struct dtls_ctx *ctx, SSL_CTX *ssl_ctx)
+{
+	int err = set_common(ssl_ctx);
+	ERR_clear_error();
+	if (err || !SSL_CTX_up_ref(ssl_ctx))
+		return -ERR_CRYPTO;
+	SSL_CTX_set_cookie_verify_cb(ssl_ctx, cookie_is_good);
+	SSL_CTX_free(ctx->ssl_ctx);
+	ctx->ssl_ctx = ssl_ctx;
+	return 0;
+}
+
+int dtls_ctx_from(struct dtls_ctx **out, SSL_CTX *ssl_ctx)
+{
+	struct dtls_ctx *ctx = XNEW(struct dtls_ctx);
+	int err = set_bio_method(ctx);
+	if (!err)
+		err = dtls_ctx_renew(ctx, ssl_ctx);
 	if (err) {
 		dtls_ctx_free(ctx);
 		ctx = NULL;

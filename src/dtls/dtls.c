@@ -286,7 +286,9 @@ static void handshake(struct dtls *d)
 		return;
 	}
 	d->state = STATE_UNVERIFIED;
-	if (d->fingerprint_count)
+	if (d->cfg.is_peer_anonymous)
+		announce(d);
+	else if (d->fingerprint_count)
 		verify(d);
 }
 
@@ -311,6 +313,11 @@ static unsigned retransmit_after(SSL *ssl, unsigned last_us)
 	if (last_us == 0)
 		return d->cfg.retransmit_us ? d->cfg.retransmit_us : RETRANSMIT_US;
 	return MIN(last_us * 2, (unsigned)RETRANSMIT_MAX_US);
+}
+
+static int app_max(const struct dtls *d)
+{
+	return d->cfg.app_max ? d->cfg.app_max : DTLS_APP_MAX;
 }
 
 static bool looks_like_record(struct slice s)
@@ -341,7 +348,8 @@ struct dtls *dtls_new(
 	SSL_set_bio(d->ssl, bio, bio); /* takes */
 	SSL_set_app_data(d->ssl, d);
 	SSL_set_mtu(d->ssl, DTLS_MTU);
-	SSL_set_max_send_fragment(d->ssl, DTLS_MTU); /* sizes the write buffer */
+	/* Sizes the write buffer. Handshake messages keep to the MTU, which is another figure. */
+	SSL_set_max_send_fragment(d->ssl, MAX(DTLS_MTU, app_max(d) + DTLS_OVERHEAD_MAX));
 	DTLS_set_timer_cb(d->ssl, retransmit_after);
 	if (cfg->is_server)
 		SSL_set_accept_state(d->ssl);
@@ -370,6 +378,28 @@ void dtls_start(struct dtls *d, uint64_t now_us)
 	handshake(d);
 	set_next(d, now_us);
 	leave(d);
+}
+
+int dtls_accept(struct dtls *d, struct slice client_hello, uint64_t now_us)
+{
+	BIO_ADDR *unused = d->state == STATE_NEW ? BIO_ADDR_new() : NULL;
+	if (!unused)
+		return -ERR_BAD_STATE;
+	enter(d);
+	d->state = STATE_HANDSHAKE;
+	d->limit_us = now_us + HANDSHAKE_LIMIT_US;
+	d->in = client_hello;
+	/* Takes the message in as one that follows a HelloVerifyRequest; nothing is sent. */
+	if (DTLSv1_listen(d->ssl, unused) == 1)
+		handshake(d);
+	else
+		fail(d, -ERR_CRYPTO);
+	d->in = (struct slice){0};
+	int err = d->state == STATE_DEAD && !d->is_freed ? -ERR_CRYPTO : 0;
+	set_next(d, now_us);
+	leave(d);
+	BIO_ADDR_free(unused);
+	return err;
 }
 
 int dtls_set_remote_fingerprint(struct dtls *d, struct slice alg, struct slice hex)
@@ -425,7 +455,7 @@ int dtls_send(struct dtls *d, struct slice data)
 		return -ERR_CLOSED;
 	if (d->state != STATE_CONNECTED)
 		return -ERR_BAD_STATE;
-	if (data.n > DTLS_APP_MAX)
+	if (data.n > (size_t)app_max(d))
 		return -ERR_TOO_LARGE;
 	if (data.n == 0)
 		return 0;

@@ -64,6 +64,17 @@ struct slice dtls_identity_cert(const struct dtls_identity *id);
 MUST_CHECK int dtls_ctx_new(struct dtls_ctx **out, const struct dtls_identity *id,
 	const enum dtls_profile *profiles, size_t n);
 
+/*
+ * A context for servers that show a certificate of files to clients that show none (TURN over DTLS, RFC 7350): of an
+ * SSL_CTX of DTLS_server_method with certificate, key and ciphers. Takes a reference, not the library context, which
+ * the caller keeps. Its associations have cfg.is_peer_anonymous and begin with dtls_accept. 0 or -ERR_CRYPTO.
+ */
+struct ssl_ctx_st;
+MUST_CHECK int dtls_ctx_from(struct dtls_ctx **out, struct ssl_ctx_st *ssl_ctx);
+
+/* Another one for new associations. The old one stays where it is in use, and altogether if this fails. */
+MUST_CHECK int dtls_ctx_renew(struct dtls_ctx *ctx, struct ssl_ctx_st *ssl_ctx);
+
 /* Accepts NULL. All associations of the context must be gone. */
 void dtls_ctx_free(struct dtls_ctx *ctx);
 
@@ -77,7 +88,7 @@ struct dtls_ops {
 	 */
 	void (*connected)(void *arg, enum dtls_profile profile, struct slice keys);
 
-	/* One record of application data (an SCTP packet), only after `connected`. Borrowed. */
+	/* One record of application data (an SCTP packet), only after `connected`. Borrowed, may be written to. */
 	void (*app_data)(void *arg, struct slice data);
 
 	/* The association is dead: -ERR_CRYPTO (handshake, alert), -ERR_AUTH (fingerprint), -ERR_TIMEOUT,
@@ -91,7 +102,9 @@ struct dtls_ops {
 struct dtls_cfg {
 	bool is_server;
 	bool require_srtp;      /* fail when no SRTP profile was agreed; false for a transport with data only */
+	bool is_peer_anonymous; /* no certificate is asked for; connected when the handshake is done */
 	uint32_t retransmit_us; /* first retransmission; 0 = 100 ms. Doubles up to 3 s */
+	uint16_t app_max;       /* longest application data, DTLS_APP_MAX or more, at most 4000; 0 = DTLS_APP_MAX */
 };
 
 /* Returns owned, NULL only if OpenSSL has no memory. Borrows ctx and ops, which must outlive it. */
@@ -106,6 +119,12 @@ void dtls_free(struct dtls *d);
  * Without any answer OpenSSL gives up after 12 retransmissions, some 25 s: `failed` with -ERR_TIMEOUT.
  */
 void dtls_start(struct dtls *d, uint64_t now_us);
+
+/*
+ * Instead of dtls_start: begins as the server with a ClientHello whose cookie was found good (dtls/cookie.h).
+ * 0, -ERR_BAD_STATE or -ERR_CRYPTO: `failed` was called.
+ */
+MUST_CHECK int dtls_accept(struct dtls *d, struct slice client_hello, uint64_t now_us);
 
 /*
  * Adds a fingerprint of the peer's certificate: algorithm as in SDP ("sha-256", "sha-384", "sha-512", any case) and hex
@@ -123,7 +142,7 @@ MUST_CHECK int dtls_set_remote_fingerprint(struct dtls *d, struct slice alg, str
  */
 MUST_CHECK int dtls_rx(struct dtls *d, struct slice datagram, uint64_t now_us);
 
-/* Sends one record of application data. 0, -ERR_BAD_STATE before `connected`, -ERR_TOO_LARGE past DTLS_APP_MAX,
+/* Sends one record of application data. 0, -ERR_BAD_STATE before `connected`, -ERR_TOO_LARGE past cfg.app_max,
  * -ERR_CLOSED, -ERR_CRYPTO. */
 MUST_CHECK int dtls_send(struct dtls *d, struct slice data);
 

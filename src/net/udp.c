@@ -17,10 +17,11 @@
 #endif
 
 enum {
-	RX_BUF = 65536,       /* one GRO message carries up to 64 KiB */
-	RX_STRIDE = RX_BUF + 4096 + 4 * CACHE_LINE, /* not a power of two: they would share the same sets of the cache */
+	RX_BUF = 65536,                             /* one GRO message carries up to 64 KiB */
+	RX_STRIDE = RX_BUF + 4096 + 4 * CACHE_LINE, /* not a power of two: they would share the same
+						       sets of the cache */
 	RX_CONTROL = CMSG_SPACE(sizeof(int)),
-	TX_BATCH = 64,        /* messages per sendmmsg */
+	TX_BATCH = 64,         /* messages per sendmmsg */
 	GSO_MAX_SEGMENTS = 64, /* UDP_MAX_SEGMENTS of the kernel */
 	GSO_MAX_BYTES = 65000,
 	GSO_ALWAYS_FITS = 1200, /* segments that fit every path: a refusal has other reasons */
@@ -324,11 +325,13 @@ static void send_singly(struct udp_tx *tx, const struct tx_msg *m)
 static void send_refused(struct udp_tx *tx, const struct tx_msg *m)
 {
 	int why = errno;
-	if (why == EAGAIN || why == ENOBUFS || why == ENOMEM || (m->segments == 1 && why == EINVAL)) {
+	if (why == EAGAIN || why == ENOBUFS || why == ENOMEM ||
+		(m->segments == 1 && why == EINVAL)) {
 		count_refused(m);
 		return;
 	}
-	/* A device without GSO answers EIO: from then on datagrams go one by one. A path refuses long segments with EINVAL. */
+	/* A device without GSO answers EIO: from then on datagrams go one by one. A path refuses
+	 * long segments with EINVAL. */
 	if (m->segments > 1 && why == EIO)
 		tx->no_gso = true;
 	if (m->segments > 1 && why == EINVAL && m->seg > GSO_ALWAYS_FITS)
@@ -362,7 +365,8 @@ static void give_away(struct udp_tx *tx)
 		struct tx_msg *m = &tx->msgs[i];
 		if (!m->sock)
 			continue;
-		bool is_taken = tx->divert && tx->divert(tx->divert_arg, m->sock, &m->to, m->p, m->n, m->seg);
+		bool is_taken = tx->divert &&
+				tx->divert(tx->divert_arg, m->sock, &m->to, m->p, m->n, m->seg);
 		if (!is_taken && tx->sink) {
 			count_sent(tx, m);
 			tx->sink(tx->sink_arg, m->sock, &m->to, m->p, m->n, m->seg);

@@ -47,13 +47,14 @@ void rtc_flush(struct rtc *rtc);
 void rtc_set_sink(struct rtc *rtc, udp_tx_sink sink, void *arg);
 
 /*
- * The hairpin: datagrams between the SFU and clients of this process's TURN server, which meet no socket.
+ * The hairpin: datagrams between the SFU and clients of this process's TURN server, which meet no
+ * socket.
  *
- * rtc_locals: what the sockets are bound to and known by; the number of one is `local` below. Borrowed.
- * rtc_rx_hairpin: a datagram as if it had come to socket `local`. It may be changed in place, and must stay until
- * rtc_flush: what is forwarded borrows from it. Not from within the divert.
- * rtc_set_divert: asked for each message that is about to be sent from socket `local`; true = taken. n bytes in datagrams
- * of `seg`, the last may be shorter. It must not call back into rtc.
+ * rtc_locals: what the sockets are bound to and known by; the number of one is `local` below.
+ * Borrowed. rtc_rx_hairpin: a datagram as if it had come to socket `local`. It may be changed in
+ * place, and must stay until rtc_flush: what is forwarded borrows from it. Not from within the
+ * divert. rtc_set_divert: asked for each message that is about to be sent from socket `local`; true
+ * = taken. n bytes in datagrams of `seg`, the last may be shorter. It must not call back into rtc.
  */
 size_t rtc_locals(const struct rtc *rtc, const struct ice_local **out);
 void rtc_rx_hairpin(

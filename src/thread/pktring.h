@@ -1,9 +1,11 @@
 /*
- * pktring: packets from one worker to another, copied through a bounded ring of bytes with one writer and one reader.
+ * pktring: packets from one worker to another, copied through a bounded ring of bytes with one
+ * writer and one reader.
  *
- * The receiver owns a pktbox: a place for a ring per sender, each made by its sender at its first packet. When a ring is
- * full the sender drops. Senders publish what they placed and wake the receiver once per turn (pktbox_post), not per
- * packet. The receiver sleeps and is woken with its mailbox; see worker.c.
+ * The receiver owns a pktbox: a place for a ring per sender, each made by its sender at its first
+ * packet. When a ring is full the sender drops. Senders publish what they placed and wake the
+ * receiver once per turn (pktbox_post), not per packet. The receiver sleeps and is woken with its
+ * mailbox; see worker.c.
  */
 #pragma once
 #include <stdbool.h>

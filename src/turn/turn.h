@@ -199,6 +199,9 @@ void turn_rx_icmp(struct turn_server *s, struct turn_alloc *alloc, const struct 
 /* The client's connection is gone: its allocation ends (kept for a while if it is mobile). */
 void turn_flow_closed(struct turn_server *s, const struct turn_flow *flow);
 
+/* True while an allocation belongs to this flow: its connection may be silent for long. */
+bool turn_flow_has_alloc(const struct turn_server *s, const struct turn_flow *flow);
+
 /*
  * RFC 6062, answers to peer_connect, and a peer that connected by itself: turn_peer_incoming
  * returns false to refuse it. After turn_peer_failed, turn_peer_closed and a refusal the handle is

@@ -123,7 +123,8 @@ static uint16_t sfu_add(struct turnd_shared *s, struct addr a, unsigned worker, 
 	if (i != LOOKUP_NONE || s->n_sfu == s->sfu_cap)
 		return i;
 	i = (uint16_t)s->n_sfu++;
-	s->sfu[i] = (struct sfu_addr){.at = a, .worker = (uint16_t)worker, .local = (uint16_t)local};
+	s->sfu[i] =
+		(struct sfu_addr){.at = a, .worker = (uint16_t)worker, .local = (uint16_t)local};
 	sfu_link(s, i);
 	size_t k = 0;
 	while (k < s->n_sfu_ips && !addr_ip_eq(&s->sfu_ips[k], &a))

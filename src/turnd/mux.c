@@ -90,7 +90,8 @@ static struct entry *find(struct turnd_mux *m, const struct addr *peer)
 	struct entry *last = &m->entries[m->last_found];
 	if (last->relay && addr_eq(&last->peer, peer))
 		return last;
-	for (uint32_t i = m->buckets[bucket_of(peer)]; i != NONE; i = m->entries[i].next_in_bucket) {
+	for (uint32_t i = m->buckets[bucket_of(peer)]; i != NONE;
+		i = m->entries[i].next_in_bucket) {
 		if (!addr_eq(&m->entries[i].peer, peer))
 			continue;
 		m->last_found = i;

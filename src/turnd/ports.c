@@ -54,7 +54,8 @@ static void move(struct turnd_ports *p, uint32_t i, enum turnd_pair_group to)
 void turnd_ports_init(
 	struct turnd_ports *p, unsigned worker, unsigned n_workers, uint16_t first, uint16_t last)
 {
-	*p = (struct turnd_ports){.worker = worker, .n_workers = n_workers, .random = rng_u64() | 1};
+	*p = (struct turnd_ports){
+		.worker = worker, .n_workers = n_workers, .random = rng_u64() | 1};
 	uint32_t low = first / 2U;
 	while (low % n_workers != worker)
 		low++;
@@ -84,7 +85,8 @@ void turnd_ports_free(struct turnd_ports *p)
 	*p = (struct turnd_ports){0};
 }
 
-/* Which of n: the range is no power of two, and the bias of one in 2^32 does no harm. xorshift64*, seeded by the kernel. */
+/* Which of n: the range is no power of two, and the bias of one in 2^32 does no harm. xorshift64*,
+ * seeded by the kernel. */
 static uint32_t pick(struct turnd_ports *p, uint32_t n)
 {
 	p->random ^= p->random >> 12;

@@ -158,7 +158,8 @@ static bool take_error(struct turnd *t, struct turnd_relay_sock *rs, struct turn
 		if (e.ee_origin == SO_EE_ORIGIN_ICMP || e.ee_origin == SO_EE_ORIGIN_ICMP6)
 			turn_rx_icmp(t->server, r->alloc, &peer, e.ee_type, e.ee_code, mtu);
 		else if (e.ee_origin == SO_EE_ORIGIN_LOCAL && is_size && is_v4)
-			turn_rx_icmp(t->server, r->alloc, &peer, ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED, mtu);
+			turn_rx_icmp(t->server, r->alloc, &peer, ICMP_DEST_UNREACH,
+				ICMP_FRAG_NEEDED, mtu);
 		else if (e.ee_origin == SO_EE_ORIGIN_LOCAL && is_size)
 			turn_rx_icmp(t->server, r->alloc, &peer, ICMP6_PACKET_TOO_BIG, 0, mtu);
 	}
@@ -238,7 +239,8 @@ static struct turn_relay *relay_new(struct turnd_home *h, struct turn_alloc *all
 	r->t = h->t;
 	r->alloc = alloc;
 	r->is_tcp = is_tcp;
-	r->own = (struct turnd_relay_sock){.sock = {.fd = -1, .local = h->cfg.at}, .home = h->index};
+	r->own =
+		(struct turnd_relay_sock){.sock = {.fd = -1, .local = h->cfg.at}, .home = h->index};
 	r->out = &r->own;
 	r->mux_first = UINT32_MAX;
 	return r;

@@ -11,14 +11,10 @@ enum {
 	RELAY_BATCH = 4,      /* a relay socket has few peers */
 };
 
-static const struct udp_counters client_in = {
+static const struct udp_counters counted_in = {
 	M_TURN_UDP_PACKETS_IN, M_TURN_UDP_BYTES_IN, M_TURN_RX_CALLS, M_TURN_RX_GRO};
-static const struct udp_counters client_out = {
+static const struct udp_counters counted_out = {
 	M_TURN_UDP_PACKETS_OUT, M_TURN_UDP_BYTES_OUT, M_TURN_TX_CALLS, M_TURN_TX_GSO};
-static const struct udp_counters peer_in = {
-	M_TURN_UDP_PEER_PACKETS_IN, M_TURN_UDP_PEER_BYTES_IN, M_TURN_RX_CALLS, M_TURN_RX_GRO};
-static const struct udp_counters peer_out = {
-	M_TURN_UDP_PEER_PACKETS_OUT, M_TURN_UDP_PEER_BYTES_OUT, M_TURN_TX_CALLS, M_TURN_TX_GSO};
 
 /* --------------------------------------------------------------- names of connections */
 
@@ -248,10 +244,10 @@ int turnd_new(struct turnd **out, struct worker *w, struct rtc *rtc, struct turn
 	t->shared = shared;
 	t->conns.first_free = UINT32_MAX;
 	cfg_copy(&t->cfg, cfg);
-	t->rx = udp_rx_new(LISTENER_BATCH, &client_in);
-	t->relay_rx = udp_rx_new(RELAY_BATCH, &peer_in);
-	t->client_tx = udp_tx_new(ARENA, &client_out);
-	t->relay_tx = udp_tx_new(ARENA, &peer_out);
+	t->rx = udp_rx_new(LISTENER_BATCH, &counted_in);
+	t->relay_rx = udp_rx_new(RELAY_BATCH, &counted_in);
+	t->client_tx = udp_tx_new(ARENA, &counted_out);
+	t->relay_tx = udp_tx_new(ARENA, &counted_out);
 	set_listeners(t);
 	t->server = turn_server_new(&t->cfg.turn, auth, policy, quota, &w->wheel, &ops, t);
 	err = open_all(t, eb);
@@ -268,6 +264,7 @@ void turnd_free(struct turnd *t)
 	if (!t)
 		return;
 	turn_server_free(t->server);
+	t->server = NULL;
 	turnd_end_turn(t);
 	turnd_streams_close(t);
 	turnd_hairpin_close(t);

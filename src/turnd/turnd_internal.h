@@ -206,7 +206,8 @@ MUST_CHECK int turnd_streams_reload(struct turnd *t, struct errbuf *eb);
 void turnd_streams_flush(struct turnd *t);
 
 /* turn_ops for flows whose conn is not 0: TCP, TLS and DTLS. */
-void turnd_stream_send(struct turnd *t, const struct turn_flow *flow, struct slice bytes, bool is_data);
+void turnd_stream_send(
+	struct turnd *t, const struct turn_flow *flow, struct slice bytes, bool is_data);
 uint8_t *turnd_stream_place(struct turnd *t, const struct turn_flow *flow, size_t n);
 void turnd_stream_close(struct turnd *t, const struct turn_flow *flow);
 
@@ -214,8 +215,8 @@ void turnd_stream_close(struct turnd *t, const struct turn_flow *flow);
 void turnd_dtls_rx(struct turnd *t, struct turnd_listener *l, struct udp_dgram *d);
 
 /*
- * RFC 6062. relay->own.sock.local is the address to listen on and to connect from. 0; -ERR_EXISTS: the port is in use by
- * another program, and another one is tried; -ERR_NO_ROOM.
+ * RFC 6062. relay->own.sock.local is the address to listen on and to connect from. 0; -ERR_EXISTS:
+ * the port is in use by another program, and another one is tried; -ERR_NO_ROOM.
  */
 MUST_CHECK int turnd_tcp_relay_open(struct turnd *t, struct turn_relay *relay);
 void turnd_tcp_relay_close(struct turnd *t, struct turn_relay *relay);

@@ -46,7 +46,8 @@ static void on_readable(void *arg, uint32_t events)
 
 int turnd_udp_open(struct turnd *t, struct turnd_listener *l, struct errbuf *eb)
 {
-	struct udp_opts opts = {.rcvbuf_bytes = (int)MIN(t->cfg.socket_buffer_bytes, (uint32_t)INT32_MAX),
+	struct udp_opts opts = {
+		.rcvbuf_bytes = (int)MIN(t->cfg.socket_buffer_bytes, (uint32_t)INT32_MAX),
 		.reuse_port = true};
 	opts.sndbuf_bytes = opts.rcvbuf_bytes;
 	int err = udp_open(&l->sock, &l->cfg.at, &opts, eb);
