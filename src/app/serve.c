@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/serve_parts.h"
+#include "app/turn_host.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -27,6 +28,7 @@ enum { DRAIN_POLL_MS = 100 };
 /* One worker and what lives on it. */
 struct serve_worker {
 	struct worker worker;
+	struct server *server;
 	struct rtc *rtc;
 	struct rooms *rooms;
 	bool is_started;
@@ -45,6 +47,7 @@ struct server {
 	struct front *front;
 	struct rooms_cfg rooms_cfg;
 	struct icelist *ice;
+	struct turn_host *turn; /* NULL: no TURN server */
 	pthread_t sctp_thread;
 	bool has_sctp_thread;
 	int sctp_stop;
@@ -54,12 +57,17 @@ struct server {
 
 static void on_worker_start(struct worker *w)
 {
+	const struct serve_worker *sw = w->arg;
 	LOG_DEBUG("worker started", F_UINT("worker", w->index));
+	if (sw->server->turn)
+		turn_host_start(sw->server->turn, w->index);
 }
 
 static void on_worker_end_turn(struct worker *w)
 {
 	const struct serve_worker *sw = w->arg;
+	if (sw->server->turn)
+		turn_host_end_turn(sw->server->turn, w->index);
 	rtc_end_turn(sw->rtc);
 }
 
@@ -68,6 +76,8 @@ static void on_worker_stop(struct worker *w)
 	struct serve_worker *sw = w->arg;
 	rooms_free(sw->rooms);
 	sw->rooms = NULL;
+	if (sw->server->turn)
+		turn_host_stop(sw->server->turn, w->index);
 	rtc_end_turn(sw->rtc);
 }
 
@@ -90,6 +100,7 @@ static const struct rooms_ops rooms_ops = {send_to_clients, close_client};
 static int make_worker(struct server *s, unsigned i, struct errbuf *eb)
 {
 	struct serve_worker *sw = &s->workers[i];
+	sw->server = s;
 	if (worker_init(&sw->worker, i, &worker_ops, sw, s->cfg->limit.mailbox_messages) != 0)
 		return err_set(eb, ERR_SYSTEM, "cannot make an event loop: %s", strerror(errno));
 	struct ice_local locals[ICE_LOCALS_MAX];
@@ -107,6 +118,8 @@ static int make_worker(struct server *s, unsigned i, struct errbuf *eb)
 	if (!err)
 		sw->rooms = rooms_new(
 			&sw->worker, sw->rtc, s->registry, &s->rooms_cfg, s->keys, &rooms_ops, s);
+	if (!err && s->turn)
+		err = turn_host_add(s->turn, i, &sw->worker, sw->rtc, eb);
 	return err;
 }
 
@@ -188,6 +201,9 @@ static void apply_reload(struct server *s, struct config *fresh)
 	front_set_keys(s->front, keys);
 	front_set_ice(s->front, ice);
 	limit_joins(s, fresh);
+	struct errbuf eb;
+	if (s->turn && turn_host_reload(s->turn, fresh, &eb) != 0)
+		LOG_ERROR("the TURN server keeps its old configuration", F_STR("why", eb.text));
 	auth_keys_unref(s->keys);
 	s->keys = keys;
 	icelist_unref(s->ice);
@@ -246,9 +262,12 @@ static void raise_descriptor_limit(void)
 static void drain(struct server *s, const sigset_t *set)
 {
 	LOG_INFO("draining: no new joins; a second signal stops at once",
-		F_UINT("participants", metric_sum(M_PARTICIPANTS)));
+		F_UINT("participants", metric_sum(M_PARTICIPANTS)),
+		F_UINT("turn_allocations", s->turn ? turn_host_allocations(s->turn) : 0));
 	front_drain(s->front);
-	while (metric_sum(M_PARTICIPANTS) > 0) {
+	if (s->turn)
+		turn_host_drain(s->turn);
+	while (metric_sum(M_PARTICIPANTS) > 0 || (s->turn && turn_host_allocations(s->turn) > 0)) {
 		struct timespec wait = {.tv_nsec = DRAIN_POLL_MS * 1000000L};
 		int got = sigtimedwait(set, NULL, &wait);
 		if (got == SIGTERM || got == SIGINT)
@@ -283,6 +302,8 @@ static void stop(struct server *s)
 		pthread_join(s->sctp_thread, NULL);
 	}
 	front_stop(s->front);
+	metric_set_extra(NULL, NULL);
+	turn_host_free(s->turn);
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		struct serve_worker *sw = &s->workers[i];
 		rooms_free(sw->rooms); /* of a worker that never ran */
@@ -314,6 +335,20 @@ static int start_front(struct server *s, struct errbuf *eb)
 	return serve_front(s->cfg, &shared, s->bridge, &s->front, eb);
 }
 
+static int start_turn(struct server *s, struct errbuf *eb)
+{
+	if (!s->cfg->turn.enabled)
+		return 0;
+	size_t cap = (size_t)s->n_workers * ICE_LOCALS_MAX * 4;
+	struct addr *addrs = xcalloc(cap, sizeof *addrs);
+	const struct turn_host_sfu sfu = {addrs, serve_sfu_addrs(s->cfg, s->n_workers, addrs, cap)};
+	int err = turn_host_new(&s->turn, s->cfg, s->n_workers, &sfu, eb);
+	if (!err)
+		metric_set_extra(turn_host_print_metrics, s->turn);
+	xfree(addrs);
+	return err;
+}
+
 static int start(struct server *s, struct errbuf *eb)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -326,12 +361,11 @@ static int start(struct server *s, struct errbuf *eb)
 	if (dtls_identity_new(&s->identity) != 0)
 		return err_set(eb, ERR_CRYPTO, "OpenSSL cannot make a DTLS certificate");
 	sctp_stack_start();
-	for (unsigned i = 0; i < s->n_workers; i++) {
-		int err = make_worker(s, i, eb);
-		if (err)
-			return err;
-	}
-	int err = start_front(s, eb);
+	int err = start_turn(s, eb);
+	for (unsigned i = 0; i < s->n_workers && !err; i++)
+		err = make_worker(s, i, eb);
+	if (!err)
+		err = start_front(s, eb);
 	if (!err)
 		err = start_workers(s, eb);
 	if (!err && pthread_create(&s->sctp_thread, NULL, sctp_main, s) != 0)

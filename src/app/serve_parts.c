@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/turn_parts.h"
 #include "app/web_assets.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -63,8 +64,31 @@ static size_t turn_servers(const struct config *cfg, char **urls, struct icelist
 	return n;
 }
 
+/* What clients are told of the TURN server in this process. */
+static void embedded_server(
+	const struct config *cfg, struct addr ips[TURN_ADDRS_MAX], struct icelist_embedded *out)
+{
+	const struct config_turn *t = &cfg->turn;
+	bool has_tls = t->tls_port && (t->external_tls || (t->tls && *t->cert_file));
+	if (!t->enabled || t->stun_only)
+		return;
+	*out = (struct icelist_embedded){
+		.is_on = true,
+		.ips = ips,
+		.n_ips = turn_public_addrs(cfg, ips),
+		.udp_port = t->udp ? t->udp_port : 0,
+		.tcp_port = t->tcp ? t->udp_port : 0,
+		.domain = t->domain,
+		.tls_port = has_tls ? (t->external_tls ? 443 : t->tls_port) : 0,
+		.secret = t->secrets.n ? t->secrets.str[0] : "",
+		.rest_separator = t->rest_separator[0],
+		.ttl_s = t->ttl_us / US_PER_S,
+	};
+}
+
 struct icelist *serve_icelist(const struct config *cfg)
 {
+	struct addr ips[TURN_ADDRS_MAX];
 	size_t n_rtc = cfg->rtc.turn_servers.n, n_stun;
 	char **stun = stun_urls(cfg, &n_stun), **urls = xcalloc(n_rtc, sizeof *urls);
 	struct icelist_turn *turn = xcalloc(n_rtc + 1, sizeof *turn);
@@ -75,6 +99,7 @@ struct icelist *serve_icelist(const struct config *cfg)
 		.n_turn = turn_servers(cfg, urls, turn),
 		.has_default_stun = cfg->webrtc.default_stun && !cfg->development,
 	};
+	embedded_server(cfg, ips, &ice.embedded);
 	struct icelist *l = icelist_new(&ice);
 	for (size_t i = 0; i < n_stun; i++)
 		xfree(stun[i]);
@@ -218,6 +243,25 @@ int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out,
 		"no address to receive media on: rtc.interfaces, rtc.ips and rtc.node_ip leave none "
 		"of this machine's; loosen them, or set rtc.enable_loopback_candidate: true to use "
 		"127.0.0.1");
+}
+
+size_t serve_sfu_addrs(const struct config *cfg, unsigned n_workers, struct addr *out, size_t cap)
+{
+	size_t n = 0;
+	for (unsigned i = 0; i < n_workers; i++) {
+		struct ice_local locals[ICE_LOCALS_MAX];
+		struct errbuf eb;
+		size_t n_locals = 0;
+		if (serve_locals(cfg, config_worker_port(cfg, i), locals, &n_locals, &eb) != 0)
+			return n; /* said when the worker is made */
+		for (size_t k = 0; k < n_locals; k++) {
+			if (n < cap)
+				out[n++] = locals[k].base;
+			for (size_t a = 0; a < locals[k].n_advertised && n < cap; a++)
+				out[n++] = locals[k].advertised[a];
+		}
+	}
+	return n;
 }
 
 /* ------------------------------------------------------------------ front */

@@ -29,6 +29,9 @@ void serve_rooms_cfg(const struct config *cfg, struct icelist *ice, struct rooms
 MUST_CHECK int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out,
 	size_t *n, struct errbuf *eb);
 
+/* All addresses with ports that the workers' SFU ends receive on, or are known by. Returns how many were written. */
+size_t serve_sfu_addrs(const struct config *cfg, unsigned n_workers, struct addr *out, size_t cap);
+
 /* Starts the front with the bridge as its ops. */
 MUST_CHECK int serve_front(const struct config *cfg, const struct serve_shared *shared, struct bridge *bridge,
 	struct front **out, struct errbuf *eb);

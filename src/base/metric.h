@@ -331,3 +331,9 @@ uint64_t metric_drop_sum(enum drop_reason why);
 
 /* Appends all metrics in the Prometheus text format 0.0.4. */
 void metric_print(struct buf *out);
+
+/*
+ * What else is to be shown, at the end: `fn` is called by metric_print on the thread of the scrape. One for the whole
+ * process; NULL takes it back. Set while no scrape runs.
+ */
+void metric_set_extra(void (*fn)(void *arg, struct buf *out), void *arg);
