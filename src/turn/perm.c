@@ -263,7 +263,7 @@ static unsigned check_peers(struct turn_req *rq)
 		n += !turn_perm_find(a, &peer);
 		n_peers++;
 	}
-	if (!n_peers)
+	if (!n_peers || at == SIZE_MAX)
 		return STUN_ERR_BAD_REQUEST;
 	if (n > a->n_perms && is_full(n, rq->s->cfg.permissions_per_allocation))
 		return STUN_ERR_CAPACITY;

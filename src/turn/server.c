@@ -238,6 +238,12 @@ static unsigned authenticate(struct turn_req *rq, const struct method *method)
 		return code;
 	if (differs)
 		return STUN_ERR_WRONG_CREDENTIALS;
+	/* The same user with another key: a new password or token takes the old one's place. */
+	if (known && rq->own.username) {
+		turn_identity_free(&rq->alloc->who);
+		rq->alloc->who = rq->own;
+		rq->own = (struct turn_identity){0};
+	}
 	const struct turn_identity *who = known ? known : &rq->own;
 	rq->who = who->username ? who : NULL;
 	rq->is_trusted = true;
