@@ -44,7 +44,7 @@ struct server {
 	struct serve_worker *workers;
 	unsigned n_workers;
 	struct bridge *bridge;
-	struct front *front;
+	struct front *front, *metrics; /* metrics: NULL without a port of its own */
 	struct rooms_cfg rooms_cfg;
 	struct icelist *ice;
 	struct turn_host *turn; /* NULL: no TURN server */
@@ -301,6 +301,7 @@ static void stop(struct server *s)
 		__atomic_store_n(&s->sctp_stop, 1, __ATOMIC_RELEASE);
 		pthread_join(s->sctp_thread, NULL);
 	}
+	front_stop(s->metrics);
 	front_stop(s->front);
 	metric_set_extra(NULL, NULL);
 	turn_host_free(s->turn);
@@ -331,8 +332,9 @@ static int start_front(struct server *s, struct errbuf *eb)
 	s->bridge = bridge_new(s->registry, targets, s->n_workers, &s->front);
 	limit_joins(s, s->cfg);
 	xfree(targets);
-	const struct serve_shared shared = {s->keys, s->ice};
-	return serve_front(s->cfg, &shared, s->bridge, &s->front, eb);
+	const struct serve_shared shared = {s->keys, s->ice, s->turn};
+	int err = serve_front(s->cfg, &shared, s->bridge, &s->front, eb);
+	return err ? err : serve_metrics_front(s->cfg, &shared, &s->metrics, eb);
 }
 
 static int start_turn(struct server *s, struct errbuf *eb)

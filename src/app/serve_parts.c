@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/turn_host.h"
 #include "app/turn_parts.h"
 #include "app/web_assets.h"
 #include "base/clock.h"
@@ -296,6 +297,53 @@ int serve_front(const struct config *cfg, const struct serve_shared *shared, str
 		.ice_requests_per_minute = limit->ice_requests_per_minute,
 		.ice_request_addresses = limit->ice_request_addresses,
 		.auto_create = cfg->room.auto_create,
+		.no_metrics = cfg->prometheus_port,
+		.turn_ask = shared->turn ? turn_host_front_ask : NULL,
+		.turn_arg = shared->turn,
 	};
 	return front_start(out, &front, &bridge_front_ops, bridge, eb);
+}
+
+enum { SMALL_CONNECTIONS = 256 };
+
+static const struct front_ops no_rooms;
+
+int serve_turn_front(
+	const struct config *cfg, const struct serve_shared *shared, struct front **out, struct errbuf *eb)
+{
+	const struct front_cfg front = {
+		.bind = cfg->bind_addresses.addr,
+		.n_bind = cfg->bind_addresses.n,
+		.port = cfg->port,
+		.max_connections = cfg->limit.signal_connections,
+		.mailbox_messages = cfg->limit.mailbox_messages,
+		.metrics_username = cfg->prometheus_username,
+		.metrics_password = cfg->prometheus_password,
+		.no_metrics = cfg->prometheus_port,
+		.scope = FRONT_SCOPE_TURN,
+		.keys = shared->keys,
+		.ice = shared->ice,
+		.ice_requests_per_minute = cfg->limit.ice_requests_per_minute,
+		.ice_request_addresses = cfg->limit.ice_request_addresses,
+		.turn_ask = turn_host_front_ask,
+		.turn_arg = shared->turn,
+	};
+	return front_start(out, &front, &no_rooms, NULL, eb);
+}
+
+int serve_metrics_front(
+	const struct config *cfg, const struct serve_shared *shared, struct front **out, struct errbuf *eb)
+{
+	const struct config_list *bind = cfg->prometheus_addresses.n ? &cfg->prometheus_addresses : &cfg->bind_addresses;
+	const struct front_cfg front = {
+		.bind = bind->addr,
+		.n_bind = bind->n,
+		.port = cfg->prometheus_port,
+		.max_connections = SMALL_CONNECTIONS,
+		.metrics_username = cfg->prometheus_username,
+		.metrics_password = cfg->prometheus_password,
+		.scope = FRONT_SCOPE_METRICS,
+		.keys = shared->keys,
+	};
+	return cfg->prometheus_port ? front_start(out, &front, &no_rooms, NULL, eb) : 0;
 }

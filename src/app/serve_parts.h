@@ -7,10 +7,13 @@
 #include "rooms/rooms.h"
 #include "signal/bridge.h"
 
+struct turn_host;
+
 /* What all threads read and a reload swaps. Borrowed. */
 struct serve_shared {
 	struct auth_keys *keys;
 	struct icelist *ice;
+	struct turn_host *turn; /* NULL: none */
 };
 
 /* The ICE servers that clients are told of. Returns owned: icelist_unref. */
@@ -35,3 +38,11 @@ size_t serve_sfu_addrs(const struct config *cfg, unsigned n_workers, struct addr
 /* Starts the front with the bridge as its ops. */
 MUST_CHECK int serve_front(const struct config *cfg, const struct serve_shared *shared, struct bridge *bridge,
 	struct front **out, struct errbuf *eb);
+
+/* The front of a TURN server alone: no rooms, no page. */
+MUST_CHECK int serve_turn_front(
+	const struct config *cfg, const struct serve_shared *shared, struct front **out, struct errbuf *eb);
+
+/* /metrics on a port of its own; *out stays NULL if it is not configured. */
+MUST_CHECK int serve_metrics_front(
+	const struct config *cfg, const struct serve_shared *shared, struct front **out, struct errbuf *eb);

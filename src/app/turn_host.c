@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "base/rng.h"
+#include "front/front.h"
 #include "store/turn_stats.h"
 #include "store/turn_users.h"
 
@@ -298,7 +299,7 @@ static unsigned list_sessions(struct end *e, const struct turn_host_ask *ask, st
 		json_t *o = to_json(&info, e->worker);
 		char *text = json_dumps(o, JSON_COMPACT);
 		if (text && strlen(text) < TURN_SESSION_JSON_MAX) {
-			buf_printf(out, "%s%s", n ? "," : "", text);
+			buf_printf(out, "%s%s", n ? "\n" : "", text);
 			n++;
 		}
 		mem_free_foreign(text);
@@ -348,6 +349,19 @@ unsigned turn_host_ask(struct turn_host *h, const struct turn_host_ask *ask)
 			drop_ask(&m->msg);
 	}
 	return n;
+}
+
+static void to_front(void *arg, uint64_t token, struct slice json, unsigned n)
+{
+	front_turn_part(arg, token, json, n);
+}
+
+unsigned turn_host_front_ask(void *host, const struct front_turn_ask *ask)
+{
+	struct turn_host_ask a = {
+		.id = ask->id, .limit = ask->limit, .part = to_front, .arg = ask->front, .token = ask->token};
+	(void)snprintf(a.user, sizeof a.user, "%s", ask->user);
+	return turn_host_ask(host, &a);
 }
 
 /* ------------------------------------------------------------------ life */

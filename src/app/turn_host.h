@@ -53,7 +53,7 @@ struct turn_host_ask {
 	char user[TURN_USER_MAX + 1]; /* list: of this user only; "" = all */
 	uint32_t limit;    /* list: most sessions of one worker */
 	/*
-	 * Called once per worker, on its thread. JSON objects, comma between them, "" if there are none; n sessions;
+	 * Called once per worker, on its thread. n JSON objects, one a line, "" if there are none;
 	 * for an end: n is 1 on the worker that had it.
 	 */
 	void (*part)(void *arg, uint64_t token, struct slice json, unsigned n);
@@ -62,6 +62,10 @@ struct turn_host_ask {
 };
 /* How many workers were asked: as often `part` will be called (never for a worker that stops first). */
 unsigned turn_host_ask(struct turn_host *h, const struct turn_host_ask *ask);
+
+/* front_cfg.turn_ask, with the host as its argument. */
+struct front_turn_ask;
+unsigned turn_host_front_ask(void *host, const struct front_turn_ask *ask);
 
 /* Appends coturn's metrics. Any thread. */
 void turn_host_print_metrics(void *host, struct buf *out);

@@ -45,6 +45,7 @@ static void client_free(struct lws *wsi)
 	if (!c)
 		return;
 	lws_set_opaque_user_data(wsi, NULL);
+	turn_admin_forget(c);
 	ws_on_closed(c);
 	signal_join_params_free(c->join);
 	c->f->n_clients--;
@@ -61,6 +62,8 @@ static int on_event(
 	case LWS_CALLBACK_WSI_DESTROY: client_free(wsi); return 0;
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: return c ? http_on_upgrade(wsi, c, in) : -1;
 	case LWS_CALLBACK_HTTP: return c ? http_on_request(wsi, c) : -1;
+	case LWS_CALLBACK_HTTP_WRITEABLE:
+	case LWS_CALLBACK_TIMER: return c && c->pending ? turn_admin_finish(wsi, c) : 0;
 	case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY: return !ws_may_compress(wsi);
 	case LWS_CALLBACK_ESTABLISHED: return c ? ws_on_established(wsi, c) : -1;
 	case LWS_CALLBACK_RECEIVE:
@@ -228,6 +231,7 @@ int front_start(struct front **out, const struct front_cfg *cfg, const struct fr
 		cfg->signal_out_queue_bytes ? cfg->signal_out_queue_bytes : FRONT_OUT_QUEUE_DEFAULT;
 	f->join_limits = cfg->join_limits ? *cfg->join_limits : SIGNAL_JOIN_LIMITS_DEFAULT;
 	f->scratch = xmalloc(FRONT_HEAD_BYTES);
+	list_init(&f->turn_pending);
 	ws_slots_init(f);
 	inbox_init(f);
 	int err = listen_open(f, eb);

@@ -20,6 +20,22 @@
 
 struct front;
 
+/* Which routes there are. */
+enum front_scope {
+	FRONT_SCOPE_ALL,
+	FRONT_SCOPE_TURN,    /* of a TURN server alone: health, metrics, ICE servers, sessions */
+	FRONT_SCOPE_METRICS, /* /metrics and health */
+};
+
+/* What an administrator asks the TURN server: see front_cfg.turn_ask. */
+struct front_turn_ask {
+	struct front *front;
+	uint64_t token; /* for front_turn_part */
+	uint64_t id;    /* 0: a list; else the session to end */
+	const char *user; /* list: of this user; "" = all */
+	uint32_t limit;   /* list: most sessions */
+};
+
 /* A file of the web app, compiled into the binary. All of it is static and borrowed. */
 struct front_asset {
 	const char *path; /* "/index.html", "/assets/index-3f2a.js" */
@@ -57,6 +73,14 @@ struct front_cfg {
 	struct icelist *ice;              /* NULL: no ICE servers */
 	uint32_t ice_requests_per_minute; /* of an address; 0: no limit */
 	uint32_t ice_request_addresses;   /* counted at one time; 0: 4096 */
+	enum front_scope scope;
+	bool no_metrics; /* /metrics is on a port of its own */
+	/*
+	 * Asks all workers; returns how many will answer with front_turn_part, each once. On the front thread; NULL: no
+	 * TURN server, 404. After two seconds the answer is made of what has come.
+	 */
+	unsigned (*turn_ask)(void *arg, const struct front_turn_ask *ask);
+	void *turn_arg;
 	bool auto_create; /* a join makes a room that does not exist */
 };
 
@@ -128,6 +152,12 @@ void front_set_keys(struct front *f, struct auth_keys *keys);
 
 /* Any thread that may post: GET /api/v1/config/webrtc answers with this list from now on. References it. */
 void front_set_ice(struct front *f, struct icelist *ice);
+
+/*
+ * Any thread that may post: one worker's answer to turn_ask. `json`: n objects, one a line; copied.
+ * For an end: n is 1 if it had the session.
+ */
+void front_turn_part(struct front *f, uint64_t token, struct slice json, unsigned n);
 
 /* Any thread: from now on /readyz says no and joins get 503; open connections stay. */
 void front_drain(struct front *f);

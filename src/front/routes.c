@@ -96,6 +96,10 @@ static bool metrics_allowed(struct http *h)
 
 static void metrics(struct http *h)
 {
+	if (h->f->cfg.no_metrics) {
+		http_reply_text(h, 404, "not found");
+		return;
+	}
 	if (!metrics_allowed(h)) {
 		http_reply(h, &(struct http_reply){.status = 401,
 				      .content_type = text_plain,
@@ -309,30 +313,32 @@ static void dev_token(struct http *h)
 
 /* clang-format off */
 static const struct route routes[] = {
-	/* methods              path                prefix dev    handler          upgrade */
-	{HTTP_GET | HTTP_HEAD,  "/",                false, false, root,            NULL},
-	{HTTP_GET | HTTP_HEAD,  "/assets/",         true,  false, asset,           NULL},
-	{HTTP_GET | HTTP_HEAD,  "/room/",           true,  false, room_page,       NULL},
-	{HTTP_GET | HTTP_HEAD,  "/healthz",         false, false, healthz,         NULL},
-	{HTTP_GET | HTTP_HEAD,  "/readyz",          false, false, readyz,          NULL},
-	{HTTP_GET | HTTP_HEAD,  "/metrics",         false, false, metrics,         NULL},
-	{HTTP_GET | HTTP_HEAD,  "/api/v1/config/webrtc", false, false, config_webrtc, NULL},
-	{HTTP_GET,              "/rtc",             false, false, not_found_empty, upgrade_v0},
-	{HTTP_GET,              "/rtc/v1",          false, false, not_found_empty, upgrade_v1},
-	{HTTP_GET,              "/rtc/validate",    false, false, validate_v0,     NULL},
-	{HTTP_GET,              "/rtc/v1/validate", false, false, validate_v1,     NULL},
-	{HTTP_GET,              "/dev/token",       false, true,  dev_token,       NULL},
+	/* methods              path                prefix dev    scope                handler          upgrade */
+	{HTTP_GET | HTTP_HEAD,  "/",                false, false, FRONT_SCOPE_METRICS, root,            NULL},
+	{HTTP_GET | HTTP_HEAD,  "/assets/",         true,  false, FRONT_SCOPE_ALL,     asset,           NULL},
+	{HTTP_GET | HTTP_HEAD,  "/room/",           true,  false, FRONT_SCOPE_ALL,     room_page,       NULL},
+	{HTTP_GET | HTTP_HEAD,  "/healthz",         false, false, FRONT_SCOPE_METRICS, healthz,         NULL},
+	{HTTP_GET | HTTP_HEAD,  "/readyz",          false, false, FRONT_SCOPE_METRICS, readyz,          NULL},
+	{HTTP_GET | HTTP_HEAD,  "/metrics",         false, false, FRONT_SCOPE_METRICS, metrics,         NULL},
+	{HTTP_GET | HTTP_HEAD,  "/api/v1/config/webrtc", false, false, FRONT_SCOPE_TURN, config_webrtc, NULL},
+	{HTTP_GET,              "/api/v1/turn/sessions", false, false, FRONT_SCOPE_TURN, turn_admin_sessions, NULL},
+	{HTTP_DELETE,           "/api/v1/turn/sessions/", true, false, FRONT_SCOPE_TURN, turn_admin_session, NULL},
+	{HTTP_GET,              "/rtc",             false, false, FRONT_SCOPE_ALL,     not_found_empty, upgrade_v0},
+	{HTTP_GET,              "/rtc/v1",          false, false, FRONT_SCOPE_ALL,     not_found_empty, upgrade_v1},
+	{HTTP_GET,              "/rtc/validate",    false, false, FRONT_SCOPE_ALL,     validate_v0,     NULL},
+	{HTTP_GET,              "/rtc/v1/validate", false, false, FRONT_SCOPE_ALL,     validate_v1,     NULL},
+	{HTTP_GET,              "/dev/token",       false, true,  FRONT_SCOPE_ALL,     dev_token,       NULL},
 };
 /* clang-format on */
 
-const struct route *route_find(struct slice path, bool dev)
+const struct route *route_find(struct slice path, enum front_scope scope, bool dev)
 {
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		const struct route *r = &routes[i];
 		size_t n = strlen(r->path);
 		bool same = r->is_prefix ? path.n >= n && memcmp(path.p, r->path, n) == 0
 					 : slice_eq_str(path, r->path);
-		if (same && (dev || !r->dev_only))
+		if (same && r->scope >= scope && (dev || !r->dev_only))
 			return r;
 	}
 	return NULL;
