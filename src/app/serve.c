@@ -5,10 +5,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "app/process.h"
 #include "app/serve_parts.h"
 #include "app/turn_host.h"
 #include "base/clock.h"
@@ -247,17 +247,6 @@ static void block_signals(sigset_t *set)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* Each connection is a descriptor: as many as the system lets this process have, not the soft limit's usual 1024. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		LOG_WARN("limit of open files not raised", F_STR("why", strerror(errno)));
-}
-
 /* Until nobody is left, or a second signal says that it cannot wait. */
 static void drain(struct server *s, const sigset_t *set)
 {
@@ -381,7 +370,7 @@ int serve_run(const struct config *cfg, const struct config_source *src, struct 
 	struct server s = {.cfg = cfg, .src = src};
 	sigset_t set;
 	block_signals(&set);
-	raise_descriptor_limit();
+	process_raise_descriptor_limit();
 	metric_thread_init();
 	mbox_thread_init();
 	int err = start(&s, eb);
