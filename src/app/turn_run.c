@@ -94,7 +94,7 @@ static int start(struct turn_alone *s, struct errbuf *eb)
 {
 	const struct turn_host_sfu no_sfu = {NULL, 0};
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	s->n_workers = s->cfg->rtc.workers ? s->cfg->rtc.workers : MAX(cores, 1L);
+	s->n_workers = s->cfg->rtc.workers ? s->cfg->rtc.workers : (unsigned)MAX(cores, 1L);
 	s->workers = xcalloc(s->n_workers, sizeof *s->workers);
 	s->keys = serve_keys(s->cfg);
 	s->ice = serve_icelist(s->cfg);

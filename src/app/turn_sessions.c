@@ -276,7 +276,7 @@ static int run(struct args *a, struct request *r)
 	int code = app_load(a, &cfg);
 	if (code)
 		return code;
-	buf_init(&out, APP_OUTPUT_MAX > ANSWER_MAX ? APP_OUTPUT_MAX : ANSWER_MAX);
+	buf_init(&out, ANSWER_MAX);
 	int err = perform(r, cfg, is_close ? a->words[1] : NULL, &out, &eb);
 	code = err ? app_fail(err == -ERR_CONFIG ? APP_USAGE : APP_FAILED, &eb) : app_output(&out);
 	buf_free(&out);
