@@ -41,6 +41,9 @@ static enum stun_attr attr_of_type(uint16_t type)
 #define X(name, type, kind, member, min, max) case type: return STUN_ATTR_##name;
 	STUN_ATTR_MAP(X)
 #undef X
+	/* Numbers of a draft of RFC 8656, which coturn's clients send. They are given to nothing else. */
+	case 0x8032: return STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY;
+	case 0x8033: return STUN_ATTR_ADDRESS_ERROR_CODE;
 	default: return STUN_ATTR_N;
 	}
 }

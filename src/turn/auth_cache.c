@@ -96,10 +96,10 @@ struct cache_entry *cache_add(struct auth_cache *c, const uint8_t *id, size_t n,
 	return e;
 }
 
+/* From the newest on: a question is not old when its answer comes. */
 struct cache_entry *cache_find_lookup(struct auth_cache *c, uint64_t lookup)
 {
-	list_for_each(pos, &c->lru)
-	{
+	for (struct list *pos = c->lru.prev; pos != &c->lru; pos = pos->prev) {
 		struct cache_entry *e = list_entry(pos, struct cache_entry, lru);
 		if (e->state == CACHE_PENDING && e->lookup == lookup)
 			return e;

@@ -271,6 +271,16 @@ static void peer_addresses_repeat(void **st)
 	assert_int_equal(stun_parse(&m, slice_of(mem, w.n)), -ERR_MALFORMED);
 }
 
+/* As turnutils_uclient -Z asks for an IPv6 address beside the IPv4 one. */
+static void coturns_own_numbers_are_known(void **st)
+{
+	uint8_t mem[MSG_CAP];
+	struct stun_msg m;
+	static const uint8_t attrs[] = "\x80\x32\x00\x04\x02\x00\x00";
+	assert_int_equal(stun_parse(&m, make(mem, attrs, sizeof attrs)), 0);
+	assert_int_equal(stun_number(&m, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY), STUN_FAMILY_V6);
+}
+
 static void only_stun_looks_like_stun(void **st)
 {
 	uint8_t mem[MSG_CAP];
@@ -366,6 +376,7 @@ int main(void)
 		cmocka_unit_test(every_truncation_fails),
 		cmocka_unit_test(wrong_values_are_refused),
 		cmocka_unit_test(peer_addresses_repeat),
+		cmocka_unit_test(coturns_own_numbers_are_known),
 		cmocka_unit_test(only_stun_looks_like_stun),
 		cmocka_unit_test(the_first_of_two_wins),
 		cmocka_unit_test(what_follows_integrity_is_ignored),

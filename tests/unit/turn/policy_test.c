@@ -135,7 +135,8 @@ static void every_v4_boundary_in_every_dress(void **st)
 	for (size_t i = 0; i < ARRAY_LEN(v4_denied); i++) {
 		check_v4(p, v4_denied[i].first, false);
 		check_v4(p, v4_denied[i].last, false);
-		check_v4(p, v4_denied[i].first + (v4_denied[i].last - v4_denied[i].first) / 2, false);
+		check_v4(p, v4_denied[i].first + (v4_denied[i].last - v4_denied[i].first) / 2,
+			false);
 		if (v4_denied[i].first)
 			check_v4(p, v4_denied[i].first - 1, true);
 		if (v4_denied[i].last != UINT32_MAX)
@@ -244,9 +245,15 @@ static void own_addresses_are_reachable(void **st)
 	static const char *const deny[] = {"0.0.0.0/0", "::/0"};
 	struct addr own = address("127.0.0.1", 7882);
 	struct addr relay[] = {address("10.0.0.5", 0), address("fd00::5", 0)};
-	struct turn_policy *p = make(&(struct turn_policy_cfg){
-		.deny = deny, .n_deny = 2, .deny_wins = true, .own = &own, .n_own = 1, .own_relay = relay,
-		.n_own_relay = 2, .relay_first = 30000, .relay_last = 40000});
+	struct turn_policy *p = make(&(struct turn_policy_cfg){.deny = deny,
+		.n_deny = 2,
+		.deny_wins = true,
+		.own = &own,
+		.n_own = 1,
+		.own_relay = relay,
+		.n_own_relay = 2,
+		.relay_first = 30000,
+		.relay_last = 40000});
 	static const struct {
 		const char *ip;
 		uint16_t port;
@@ -275,15 +282,17 @@ static void wrong_entries_are_named(void **st)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct turn_policy *p;
 		struct errbuf eb = {""};
-		assert_int_equal(turn_policy_new(&p,
-					 &(struct turn_policy_cfg){.deny = &rows[i], .n_deny = 1}, &eb),
+		assert_int_equal(
+			turn_policy_new(
+				&p, &(struct turn_policy_cfg){.deny = &rows[i], .n_deny = 1}, &eb),
 			-ERR_CONFIG);
 		assert_non_null(strstr(eb.text, rows[i]));
 		assert_non_null(strstr(eb.text, "denied peers"));
 	}
 	static const char *const good[] = {" 10.0.0.0/8 ", "10.9.9.9/8", "10.0.0.1 - 10.0.0.2", "[::1]", "::/0",
 		"0.0.0.0/0", "10.0.0.1-10.0.0.1", "255.255.255.255", "ffff::/1"};
-	turn_policy_free(make(&(struct turn_policy_cfg){.allow = good, .n_allow = ARRAY_LEN(good)}));
+	turn_policy_free(
+		make(&(struct turn_policy_cfg){.allow = good, .n_allow = ARRAY_LEN(good)}));
 }
 
 /* Overlapping and touching ranges against a plain walk over the list. */
@@ -304,7 +313,8 @@ static void sorted_ranges_agree_with_a_walk(void **st)
 				addr_format_ip(&b, t2));
 			list[i] = text[i];
 		}
-		struct turn_policy *p = make(&(struct turn_policy_cfg){.deny = list, .n_deny = round % 21});
+		struct turn_policy *p =
+			make(&(struct turn_policy_cfg){.deny = list, .n_deny = round % 21});
 		for (uint32_t v = 0x07fffff0; v < 0x08000200; v++) {
 			bool want = true;
 			for (size_t i = 0; i < round % 21; i++)
