@@ -158,7 +158,8 @@ static inline int kit_relay_open(void *arg, struct turn_alloc *alloc, int family
 		while (i + 1 < KIT_RELAYS &&
 			(k->relays[i].is_open || k->relays[i].is_reserved ||
 				(want == TURN_PORT_EVEN_AND_NEXT &&
-					(k->relays[i + 1].is_open || k->relays[i + 1].is_reserved))))
+					(k->relays[i + 1].is_open ||
+						k->relays[i + 1].is_reserved))))
 			i += step;
 		if (i + 1 >= KIT_RELAYS)
 			return -ERR_NO_ROOM;
@@ -351,9 +352,10 @@ static inline struct turn_ops *kit_ops(void)
 	return &ops;
 }
 
-/* Users "alice" and "bob" are known here, others are looked up if has_lookup. */
+/* Users "alice" and "bob" are known here; others are looked up, or nobody is asked for a name. */
+enum kit_auth { KIT_USERS, KIT_LOOKUP, KIT_NO_AUTH };
 static inline struct kit *kit_new_with(
-	const struct turn_cfg *cfg, const struct turn_quota_cfg *quota, bool has_lookup)
+	const struct turn_cfg *cfg, const struct turn_quota_cfg *quota, enum kit_auth kind)
 {
 	static const struct turn_auth_ops auth_ops = {kit_lookup};
 	struct kit *k = calloc(1, sizeof *k);
@@ -377,7 +379,8 @@ static inline struct kit *kit_new_with(
 		.n_users = 2,
 		.cache_users = 64,
 		.cache_us = 60000000,
-		.has_lookup = has_lookup,
+		.has_lookup = kind == KIT_LOOKUP,
+		.no_auth = kind == KIT_NO_AUTH,
 	};
 	memset(auth.nonce_key, 7, sizeof auth.nonce_key);
 	struct errbuf eb = {0};
@@ -401,7 +404,7 @@ static inline struct kit *kit_new_with(
 static inline struct kit *kit_new(void)
 {
 	struct turn_cfg cfg = kit_cfg();
-	return kit_new_with(&cfg, NULL, false);
+	return kit_new_with(&cfg, NULL, KIT_USERS);
 }
 
 static inline void kit_free(struct kit *k)

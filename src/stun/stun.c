@@ -248,10 +248,8 @@ bool stun_next_addr(
 		i += STUN_ATTR_HDR_LEN + ((n + 3) & ~(size_t)3);
 		if (rd16(p) != rd16(first))
 			continue;
-		/* Only the first one was looked at when the message was parsed. */
-		bool is_good = n >= 8 && !take_xor_addr(out, m->raw.p, p + STUN_ATTR_HDR_LEN, n);
-		*at = is_good ? i : SIZE_MAX;
-		return is_good;
+		*at = i;
+		return !take_xor_addr(out, m->raw.p, p + STUN_ATTR_HDR_LEN, n);
 	}
 	*at = end;
 	return false;

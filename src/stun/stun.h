@@ -198,8 +198,7 @@ bool stun_addr(const struct stun_msg *m, enum stun_attr attr, struct addr *out);
 
 /*
  * All addresses of a PXADDR attribute in order, as CreatePermission has them (RFC 8656 §10.1): start with
- * *at = 0, false at the end, and with *at = SIZE_MAX at one that is malformed. Those behind an integrity
- * attribute do not count.
+ * *at = 0, false at the end. Those behind an integrity attribute do not count.
  */
 bool stun_next_addr(
 	const struct stun_msg *m, enum stun_attr attr, size_t *at, struct addr *out);

@@ -37,6 +37,7 @@ void turn_alloc_attach(struct turn_alloc *a, const struct turn_flow *flow)
 	a->flow = *flow;
 	a->is_attached = true;
 	turn_table_add(&s->flows, a);
+	turn_chans_tell(a, true);
 	metric_inc(gauges[flow->transport]);
 }
 
@@ -45,6 +46,7 @@ void turn_alloc_detach(struct turn_alloc *a)
 	struct turn_server *s = a->server;
 	if (!a->is_attached)
 		return;
+	turn_chans_tell(a, false);
 	a->is_attached = false;
 	if (s->last == a)
 		s->last = NULL;
@@ -216,6 +218,8 @@ static unsigned read_wanted(const struct turn_req *rq, struct wanted *w)
 static const char *realm_of(struct turn_server *s, struct slice realm)
 {
 	size_t i = 0;
+	if (!realm.n)
+		return ""; /* of who needs no credentials */
 	for (; i < TURN_REALMS_MAX && s->realms[i]; i++)
 		if (slice_eq_str(realm, s->realms[i]))
 			return s->realms[i];

@@ -42,29 +42,13 @@ void turn_ticket_free(struct turn_alloc *a)
 	a->mobility = NULL;
 }
 
-/* An in-kernel path knows channels by flow: they go with the old one and come with the new. */
-static void tell_channels(struct turn_alloc *a, bool is_bound)
-{
-	struct turn_server *s = a->server;
-	for (size_t i = 0; s->ops->channel_changed && i < a->n_chans; i++) {
-		const struct turn_chan *c = &a->chans[i];
-		const struct turn_half *h = turn_half_of(a, c->peer.sa.sa_family);
-		if (h)
-			s->ops->channel_changed(
-				s->arg, &a->flow, h->relay, c->number, &c->peer, is_bound);
-	}
-}
-
 void turn_move(struct turn_alloc *a, const struct turn_flow *to)
 {
 	struct turn_server *s = a->server;
 	struct turn_flow old = a->flow;
 	bool closes = a->is_attached && !turn_is_datagram(old.transport);
-	if (a->is_attached)
-		tell_channels(a, false);
 	turn_alloc_detach(a);
 	turn_alloc_attach(a, to);
-	tell_channels(a, true);
 	metric_inc(M_TURN_MOVED);
 	if (closes)
 		s->ops->flow_close(s->arg, &old);

@@ -130,9 +130,15 @@ static struct turn_relay *relay_of(struct turn_alloc *a, const struct addr *peer
 static void chan_tell(struct turn_alloc *a, const struct turn_chan *c, bool is_bound)
 {
 	const struct turn_ops *ops = a->server->ops;
-	if (ops->channel_changed)
+	if (ops->channel_changed && a->is_attached)
 		ops->channel_changed(a->server->arg, &a->flow, relay_of(a, &c->peer), c->number,
 			&c->peer, is_bound);
+}
+
+void turn_chans_tell(struct turn_alloc *a, bool is_bound)
+{
+	for (size_t i = 0; i < a->n_chans; i++)
+		chan_tell(a, &a->chans[i], is_bound);
 }
 
 static void chan_remove(struct turn_alloc *a, size_t i)
@@ -263,7 +269,7 @@ static unsigned check_peers(struct turn_req *rq)
 		n += !turn_perm_find(a, &peer);
 		n_peers++;
 	}
-	if (!n_peers || at == SIZE_MAX)
+	if (!n_peers)
 		return STUN_ERR_BAD_REQUEST;
 	if (n > a->n_perms && is_full(n, rq->s->cfg.permissions_per_allocation))
 		return STUN_ERR_CAPACITY;

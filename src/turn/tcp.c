@@ -141,17 +141,20 @@ void turn_peer_connected(struct turn_server *s, struct turn_alloc *a, uint32_t i
 	turn_alloc_wake(a, c->until_us);
 	struct turn_req rq;
 	resume(c, &rq);
+	metric_inc(M_TURN_TCP_CONNECTIONS);
+	if (!a->is_attached)
+		return;
 	turn_answer_begin(&rq, STUN_SUCCESS);
 	put_id(&rq.w, c->id);
 	turn_answer_send(&rq);
-	metric_inc(M_TURN_TCP_CONNECTIONS);
 }
 
 static void fail(struct turn_conn *c, bool is_open)
 {
 	struct turn_req rq;
 	resume(c, &rq);
-	turn_answer_fail(&rq, STUN_ERR_CONNECTION_FAILED);
+	if (c->alloc->is_attached)
+		turn_answer_fail(&rq, STUN_ERR_CONNECTION_FAILED);
 	conn_free(c, is_open);
 }
 

@@ -209,6 +209,8 @@ struct turn_chan *turn_chan_by_number(struct turn_alloc *a, uint16_t number);
 struct turn_chan *turn_chan_by_peer(struct turn_alloc *a, const struct addr *peer);
 /* Drops what has expired; returns the next time to look, UINT64_MAX = never. */
 uint64_t turn_perm_expire(struct turn_alloc *a, uint64_t now_us);
+/* An in-kernel path knows channels by flow: they go with an old one and come with a new. */
+void turn_chans_tell(struct turn_alloc *a, bool is_bound);
 void turn_perm_free(struct turn_alloc *a);
 /* Drops the channels of one family: their relayed address goes. */
 void turn_perm_drop_family(struct turn_alloc *a, int family);

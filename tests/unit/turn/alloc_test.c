@@ -297,8 +297,9 @@ static void quotas_and_capacity(void **st)
 	(void)st;
 	struct turn_cfg cfg = kit_cfg();
 	cfg.allocations_max = 4;
-	struct turn_quota_cfg quota = {.allocations_per_user = 2, .allocations_total = 4, .slots = 64};
-	struct kit *k = kit_new_with(&cfg, &quota, false);
+	struct turn_quota_cfg quota = {
+		.allocations_per_user = 2, .allocations_total = 4, .slots = 64};
+	struct kit *k = kit_new_with(&cfg, &quota, KIT_USERS);
 	struct kit_client c[6];
 	for (uint16_t i = 0; i < 6; i++)
 		c[i] = kit_client(TURN_UDP, 0, (uint16_t)(4000 + i), i < 3 ? "alice" : "bob");

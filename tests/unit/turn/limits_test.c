@@ -1,0 +1,119 @@
+#include "../cm.h"
+#include "../../turn_kit.h"
+#include "turn/turn_internal.h"
+
+static void answers_are_not_longer_than_questions(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	cfg.unauthenticated_bytes_per_s = 1000;
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
+	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice"),
+			  d = kit_client(TURN_TCP, 4, 4000, "alice");
+	size_t asked = 0, answered = 0;
+	unsigned answers = 0;
+	for (unsigned i = 0; i < 1000; i++) {
+		kit_begin(k, &c, STUN_ALLOCATE);
+		if (kit_send_plain(k, &c) >= 0) {
+			answered += k->answer_n;
+			answers++;
+		}
+		asked += k->sealed.n;
+		kit_wait(k, 10000);
+	}
+	assert_true(answered <= asked + 11 * 1000);
+	assert_true(answers > 100 && answers < 1000);
+	/* A TCP client is where it says it is; a user who proved himself too. */
+	for (unsigned i = 0; i < 100; i++) {
+		kit_begin(k, &d, STUN_ALLOCATE);
+		assert_int_equal(kit_send_plain(k, &d), STUN_ERR_UNAUTHENTICATED);
+	}
+	kit_wait(k, 1000000);
+	assert_int_equal(kit_allocate(k, &c), 0);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(kit_refresh(k, &c, 600), 0);
+	kit_free(k);
+}
+
+static void guessing_passwords_is_slow(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	cfg.auth_failures_per_address = 5;
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
+	struct kit_client good = kit_client(TURN_UDP, 0, 3999, "alice"),
+			  c = kit_client(TURN_UDP, 0, 4000, "alice");
+	assert_int_equal(kit_allocate(k, &good), 0);
+	struct hmac_sha1 right = c.mac;
+	hmac_sha1_init(&c.mac, "guess", 5);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(kit_allocate(k, &c), STUN_ERR_UNAUTHENTICATED);
+	c.mac = right;
+	assert_int_equal(kit_allocate(k, &c), -1);
+	/* The neighbour who has an allocation goes on. */
+	assert_int_equal(kit_refresh(k, &good, 600), 0);
+	kit_wait(k, 61000000);
+	assert_int_equal(kit_allocate(k, &c), 0);
+	kit_free(k);
+}
+
+static void allocations_have_a_rate(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	cfg.allocations_per_address_per_s = 3;
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
+	int n[2] = {0};
+	for (uint16_t i = 0; i < 20; i++) {
+		struct kit_client c = kit_client(TURN_UDP, 0, (uint16_t)(4000 + i), "alice");
+		int code = kit_allocate(k, &c);
+		assert_true(code == 0 || code == STUN_ERR_QUOTA);
+		n[code == 0]++;
+	}
+	assert_int_equal(n[1], 3);
+	kit_wait(k, 1000000);
+	struct kit_client c = kit_client(TURN_UDP, 0, 5000, "alice");
+	assert_int_equal(kit_allocate(k, &c), 0);
+	kit_free(k);
+}
+
+static void a_64_is_one_address(void **st)
+{
+	(void)st;
+	struct turn_limits *l = turn_limits_new(64);
+	struct addr a = kit_addr("2001:db8::1", 1), b = kit_addr("2001:db8::2:1", 2),
+		    other = kit_addr("2001:db8:0:1::1", 1);
+	turn_limits_failed(l, &a, 1, 1000);
+	assert_true(turn_limits_is_blocked(l, &b, 1, 1000));
+	assert_false(turn_limits_is_blocked(l, &other, 1, 1000));
+	turn_limits_free(l);
+}
+
+static void the_table_is_bounded(void **st)
+{
+	(void)st;
+	metric_thread_init();
+	struct turn_limits *l = turn_limits_new(64);
+	uint64_t before = metric_sum(M_TURN_ADDRESSES_FORGOTTEN);
+	for (unsigned i = 0; i < 10000; i++) {
+		char ip[32];
+		snprintf(ip, sizeof ip, "10.0.%u.%u", i / 256, i % 256);
+		struct addr a = kit_addr(ip, 1);
+		turn_limits_failed(l, &a, 1, 1000 + i);
+		assert_true(turn_limits_is_blocked(l, &a, 1, 1000 + i));
+	}
+	assert_true(metric_sum(M_TURN_ADDRESSES_FORGOTTEN) >= before + 10000 - 64);
+	turn_limits_free(l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers_are_not_longer_than_questions),
+		cmocka_unit_test(guessing_passwords_is_slow),
+		cmocka_unit_test(allocations_have_a_rate),
+		cmocka_unit_test(a_64_is_one_address),
+		cmocka_unit_test(the_table_is_bounded),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,89 @@
+#include "../cm.h"
+#include "../../turn_kit.h"
+
+static void answer_lookup(struct kit *k, bool is_found)
+{
+	uint8_t key[16];
+	kit_key("carol", key);
+	struct turn_lookup_result r = {.is_found = is_found, .key = slice_of(key, sizeof key)};
+	uint64_t lookup = k->lookup;
+	turn_auth_done(k->auth, lookup, &r, k->now_us);
+	turn_auth_ready(k->server, lookup, k->now_us);
+}
+
+static void requests_wait_for_the_database(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	cfg.pending_max = 2;
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_LOOKUP);
+	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "carol"),
+			  d = kit_client(TURN_TCP, 5, 4001, "carol"),
+			  e = kit_client(TURN_UDP, 0, 4002, "carol");
+	assert_int_equal(kit_allocate(k, &c), -1);
+	assert_int_equal(k->n_lookups, 1);
+	/* Again, and another that waits for the same. */
+	kit_rx(k, &c.flow, k->sealed);
+	assert_int_equal(kit_allocate(k, &d), -1);
+	assert_int_equal(kit_allocate(k, &e), STUN_ERR_SERVER);
+	unsigned n = k->n_answers;
+	answer_lookup(k, true);
+	assert_int_equal(k->n_answers, n + 2);
+	assert_int_equal(turn_alloc_count(k->server), 2);
+	assert_int_equal(kit_result(k, n), 0);
+	assert_int_equal(kit_allocate(k, &e), 0);
+	kit_free(k);
+}
+
+static void nobody_waits_on_a_closed_connection(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_LOOKUP);
+	struct kit_client c = kit_client(TURN_TCP, 5, 4000, "carol");
+	assert_int_equal(kit_allocate(k, &c), -1);
+	turn_flow_closed(k->server, &c.flow);
+	unsigned n = k->n_answers;
+	answer_lookup(k, true);
+	assert_int_equal(k->n_answers, n);
+	assert_int_equal(turn_alloc_count(k->server), 0);
+	kit_free(k);
+}
+
+static void an_unknown_user_is_told(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_LOOKUP);
+	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "carol");
+	assert_int_equal(kit_allocate(k, &c), -1);
+	unsigned n = k->n_answers;
+	answer_lookup(k, false);
+	assert_int_equal(kit_result(k, n), STUN_ERR_UNAUTHENTICATED);
+	kit_free(k);
+}
+
+static void a_silent_database_is_given_up(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_LOOKUP);
+	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "carol");
+	uint64_t before = metric_sum(M_TURN_PENDING);
+	assert_int_equal(kit_allocate(k, &c), -1);
+	assert_int_equal(metric_sum(M_TURN_PENDING), before + 1);
+	kit_wait(k, 42000000);
+	assert_int_equal(metric_sum(M_TURN_PENDING), before);
+	kit_free(k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(requests_wait_for_the_database),
+		cmocka_unit_test(nobody_waits_on_a_closed_connection),
+		cmocka_unit_test(an_unknown_user_is_told),
+		cmocka_unit_test(a_silent_database_is_given_up),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
