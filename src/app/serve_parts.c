@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "app/web_assets.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -12,79 +11,6 @@
 #include "sdp/jsep.h"
 
 enum { INTERFACES_MAX = 64, NAMES_MAX = 64 };
-
-/* ------------------------------------------------------------------ ICE servers */
-
-/* The URLs of all the list's servers, each owned. */
-static char **stun_urls(const struct config *cfg, size_t *n)
-{
-	const struct config_list *own = &cfg->webrtc.stun_urls, *rtc = &cfg->rtc.stun_servers;
-	char **urls = xcalloc(own->n + rtc->n, sizeof *urls);
-	*n = 0;
-	for (size_t i = 0; i < own->n; i++)
-		urls[(*n)++] = xstrdup(own->str[i]);
-	for (size_t i = 0; i < rtc->n; i++)
-		urls[(*n)++] = xasprintf("stun:%s", rtc->str[i]);
-	return urls;
-}
-
-static char *turn_url(const struct config_turn_server *t)
-{
-	bool is_tls = strcmp(t->protocol, "tls") == 0, is_v6 = strchr(t->host, ':') && t->host[0] != '[';
-	return xasprintf("%s:%s%s%s:%u?transport=%s", is_tls ? "turns" : "turn", is_v6 ? "[" : "", t->host,
-		is_v6 ? "]" : "", t->port, strcmp(t->protocol, "udp") == 0 ? "udp" : "tcp");
-}
-
-/* Those of webrtc, if they are whole, and of rtc.turn_servers. `urls` has a place for each of the latter. */
-static size_t turn_servers(const struct config *cfg, char **urls, struct icelist_turn *out)
-{
-	const struct config_list *list = &cfg->rtc.turn_servers;
-	const struct config_webrtc *webrtc = &cfg->webrtc;
-	size_t n = 0;
-	if (config_has_webrtc_turn(cfg))
-		out[n++] = (struct icelist_turn){
-			.urls = (const char *const *)webrtc->turn_urls.str,
-			.n_urls = webrtc->turn_urls.n,
-			.username = webrtc->turn_username,
-			.credential = webrtc->turn_credential,
-		};
-	for (size_t i = 0; i < list->n; i++) {
-		const struct config_turn_server *t = &list->turn[i];
-		urls[i] = turn_url(t);
-		out[n++] = (struct icelist_turn){
-			.urls = (const char *const *)&urls[i],
-			.n_urls = 1,
-			.username = t->username,
-			.credential = t->credential,
-			.secret = t->secret,
-			.ttl_s = (t->ttl_us + US_PER_S - 1) / US_PER_S,
-		};
-	}
-	return n;
-}
-
-struct icelist *serve_icelist(const struct config *cfg)
-{
-	size_t n_rtc = cfg->rtc.turn_servers.n, n_stun;
-	char **stun = stun_urls(cfg, &n_stun), **urls = xcalloc(n_rtc, sizeof *urls);
-	struct icelist_turn *turn = xcalloc(n_rtc + 1, sizeof *turn);
-	struct icelist_cfg ice = {
-		.stun_urls = (const char *const *)stun,
-		.n_stun_urls = n_stun,
-		.turn = turn,
-		.n_turn = turn_servers(cfg, urls, turn),
-		.has_default_stun = cfg->webrtc.default_stun && !cfg->development,
-	};
-	struct icelist *l = icelist_new(&ice);
-	for (size_t i = 0; i < n_stun; i++)
-		xfree(stun[i]);
-	for (size_t i = 0; i < n_rtc; i++)
-		xfree(urls[i]);
-	xfree(stun);
-	xfree(urls);
-	xfree(turn);
-	return l;
-}
 
 /* ------------------------------------------------------------------ keys and rooms */
 

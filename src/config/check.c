@@ -115,13 +115,9 @@ static int check_metrics(struct config_loader *l)
 	const struct config_where w = config_origin_of(l, has_name ? "prometheus.username" : "prometheus.password");
 	if (has_name != has_password)
 		return config_fail(l->eb, &w, "prometheus.username and prometheus.password need each other");
-	if (!cfg->prometheus_port)
-		return 0;
 	const struct config_where at = config_origin_of(l, "prometheus.port");
-	if (!has_name)
-		return config_fail(l->eb, &at, "a port of its own is not supported, and /metrics on port %u would be "
-			"open to all; remove it and set prometheus.username and prometheus.password", cfg->port);
-	config_warn(l, &at, "ignored: /metrics is served on port %u, with its user name and password", cfg->port);
+	if (cfg->prometheus_port && cfg->prometheus_port == cfg->port)
+		return config_fail(l->eb, &at, "%u is the port of all else; remove it to have /metrics there", cfg->port);
 	return 0;
 }
 
@@ -236,7 +232,8 @@ static int check_webrtc(struct config_loader *l)
 int config_check(struct config_loader *l)
 {
 	int (*const checks[])(struct config_loader *) = {
-		check_logging, check_keys, check_ports, check_metrics, check_stun, check_turn, check_webrtc};
+		check_logging, check_keys, check_ports, check_metrics, check_stun, check_turn,
+		check_webrtc, config_check_turn};
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
 		int err = checks[i](l);
 		if (err)

@@ -377,6 +377,12 @@ static int apply_dev(struct config_loader *l)
 		{"logging.level", "debug"},
 		{"bind_addresses", "127.0.0.1,::1"},
 		{"rtc.enable_loopback_candidate", "true"},
+		{"turn.enabled", "true"},
+		{"turn.bind_addresses", "127.0.0.1"},
+		{"turn.relay_addresses", "127.0.0.1"},
+		{"turn.relay_range_start", "30000"},
+		{"turn.relay_range_end", "30099"},
+		{"turn.allow_loopback_peers", "true"},
 	};
 	int err = 0;
 	for (size_t i = 0; i < ARRAY_LEN(texts) && l->cfg->development && !err; i++) {

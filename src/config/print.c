@@ -64,6 +64,7 @@ static const char *type_text(const struct config_row *row)
 		[CONFIG_STR_LIST] = "list of texts",
 		[CONFIG_IP_LIST] = "list of IP addresses",
 		[CONFIG_CIDR_LIST] = "list of address blocks",
+		[CONFIG_SECRET_LIST] = "list of secrets",
 		[CONFIG_SECRET_MAP] = "key: secret",
 		[CONFIG_OBJECTS] = "list of",
 	};
@@ -90,7 +91,8 @@ static void print_values(struct buf *out, const struct config_row *row)
 
 static bool has_secret_name(const struct config_row *row)
 {
-	return row->type == CONFIG_SECRET || row->type == CONFIG_SECRET_MAP;
+	return row->type == CONFIG_SECRET || row->type == CONFIG_SECRET_LIST ||
+	       row->type == CONFIG_SECRET_MAP;
 }
 
 static const char *default_text(const struct config_row *row)

@@ -116,19 +116,17 @@ static char *host_of(const struct addr *ip)
 static void add_embedded(struct icelist *l, const struct icelist_embedded *e)
 {
 	struct turn *t = &l->embedded;
-	if (!e->is_on)
-		return;
 	for (size_t i = 0; i < e->n_ips; i++) {
 		char *host = host_of(&e->ips[i]);
-		if (e->udp_port) {
+		if (e->udp_port && e->has_stun)
 			add_url(&l->stun, xasprintf("stun:%s:%u", host, e->udp_port));
+		if (e->udp_port && e->has_relay)
 			add_url(&t->urls, xasprintf("turn:%s:%u?transport=udp", host, e->udp_port));
-		}
-		if (e->tcp_port)
+		if (e->tcp_port && e->has_relay)
 			add_url(&t->urls, xasprintf("turn:%s:%u?transport=tcp", host, e->tcp_port));
 		xfree(host);
 	}
-	if (e->tls_port && is_set(e->domain))
+	if (e->tls_port && is_set(e->domain) && e->has_relay)
 		add_url(&t->urls, xasprintf("turns:%s:%u?transport=tcp", e->domain, e->tls_port));
 	t->secret = is_set(e->secret) ? xstrdup(e->secret) : NULL;
 	t->ttl_s = e->ttl_s;
@@ -145,6 +143,11 @@ struct icelist *icelist_new(const struct icelist_cfg *cfg)
 		add_turn(l, &cfg->turn[i]);
 	add_embedded(l, &cfg->embedded);
 	return l;
+}
+
+bool icelist_relays_participants(const struct icelist *l)
+{
+	return l && (l->n_turn || l->embedded.urls.n);
 }
 
 struct icelist *icelist_ref(struct icelist *l)

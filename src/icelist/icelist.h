@@ -31,7 +31,7 @@ struct icelist_turn {
 
 /* The TURN server in this process. */
 struct icelist_embedded {
-	bool is_on;
+	bool has_stun, has_relay;
 	const struct addr *ips; /* what clients reach it by; ports are ignored */
 	size_t n_ips;
 	uint16_t udp_port, tcp_port; /* 0 = not offered */
@@ -62,6 +62,9 @@ MUST_CHECK struct icelist *icelist_new(const struct icelist_cfg *cfg);
 struct icelist *icelist_ref(struct icelist *l);
 /* Accepts NULL. Secrets are wiped with the last reference. */
 void icelist_unref(struct icelist *l);
+
+/* Whether a participant whose API key is known gets a server that relays. `l` may be NULL. */
+bool icelist_relays_participants(const struct icelist *l);
 
 /* What is told of one set of servers. */
 struct icelist_entry {

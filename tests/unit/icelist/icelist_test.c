@@ -105,7 +105,7 @@ static struct addr ip_of(const char *text)
 static void embedded_urls(void **st)
 {
 	const struct addr ips[] = {ip_of("192.0.2.1"), ip_of("2001:db8::1")};
-	struct icelist_cfg cfg = {.embedded = {.is_on = true, .ips = ips, .n_ips = 2, .udp_port = 3478,
+	struct icelist_cfg cfg = {.embedded = {.has_stun = true, .has_relay = true, .ips = ips, .n_ips = 2, .udp_port = 3478,
 		.tcp_port = 3479, .domain = "turn.example.com", .tls_port = 443, .secret = "shared-secret", .ttl_s = 3600}};
 	struct icelist *l = icelist_new(&cfg);
 	struct icelist_answer a;
@@ -142,7 +142,7 @@ static void strangers_get_no_relay_without_the_shared_secret(void **st)
 {
 	const struct addr ip = ip_of("192.0.2.1");
 	const struct icelist_cfg cfg = {
-		.embedded = {.is_on = true, .ips = &ip, .n_ips = 1, .udp_port = 3478, .ttl_s = 300}};
+		.embedded = {.has_stun = true, .has_relay = true, .ips = &ip, .n_ips = 1, .udp_port = 3478, .ttl_s = 300}};
 	expect(&cfg, "{\"iceServers\":[{\"urls\":[\"stun:192.0.2.1:3478\"]}]}");
 }
 
@@ -150,7 +150,7 @@ static void participants_get_credentials_of_their_own(void **st)
 {
 	const struct addr ip = ip_of("192.0.2.1");
 	const char *secret = "a-secret-of-more-than-32-characters";
-	const struct icelist_cfg cfg = {.embedded = {.is_on = true, .ips = &ip, .n_ips = 1, .udp_port = 3478,
+	const struct icelist_cfg cfg = {.embedded = {.has_stun = true, .has_relay = true, .ips = &ip, .n_ips = 1, .udp_port = 3478,
 		.secret = "not-for-participants", .ttl_s = 300}};
 	struct icelist *l = icelist_new(&cfg);
 	struct icelist_answer a, b;
