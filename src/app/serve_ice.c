@@ -60,7 +60,8 @@ static size_t turn_servers(const struct config *cfg, char **urls, struct icelist
 
 static size_t add_ip(struct addr *ips, size_t n, const struct addr *ip)
 {
-	if (n == EMBEDDED_IPS_MAX || !ip->sa.sa_family || addr_is_unspecified(ip) || addr_is_link_local(ip))
+	if (n == EMBEDDED_IPS_MAX || !ip->sa.sa_family || addr_is_unspecified(ip) ||
+		addr_is_link_local(ip))
 		return n;
 	ips[n] = *ip;
 	return n + 1;

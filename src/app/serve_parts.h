@@ -30,5 +30,5 @@ MUST_CHECK int serve_locals(const struct config *cfg, uint16_t port, struct ice_
 	size_t *n, struct errbuf *eb);
 
 /* Starts the front with the bridge as its ops. */
-MUST_CHECK int serve_front(const struct config *cfg, const struct serve_shared *shared, struct bridge *bridge,
-	struct front **out, struct errbuf *eb);
+MUST_CHECK int serve_front(const struct config *cfg, const struct serve_shared *shared,
+	struct bridge *bridge, struct front **out, struct errbuf *eb);

@@ -172,7 +172,8 @@ void icelist_unref(struct icelist *l)
 
 /* ------------------------------------------------------------------ answers */
 
-void icelist_rest_password(struct slice secret, struct slice username, char out[ICELIST_PASSWORD_CAP])
+void icelist_rest_password(
+	struct slice secret, struct slice username, char out[ICELIST_PASSWORD_CAP])
 {
 	struct hmac_sha1 key;
 	uint8_t tag[HMAC_SHA1_LEN];
@@ -195,7 +196,8 @@ static struct icelist_entry *add_entry(struct icelist_answer *a, const struct ur
 	return e;
 }
 
-static void add_rest(struct icelist_answer *a, const struct turn *t, const char *name, uint64_t now_s)
+static void add_rest(
+	struct icelist_answer *a, const struct turn *t, const char *name, uint64_t now_s)
 {
 	struct icelist_entry *e = add_entry(a, &t->urls);
 	e->username = xasprintf("%" PRIu64 "%c%.*s", now_s + t->ttl_s, t->separator, ICELIST_NAME_MAX, name);
@@ -207,8 +209,8 @@ static void add_participant(struct icelist_answer *a, const struct turn *t,
 	const struct icelist_participant *p, uint64_t now_s)
 {
 	char user[TURN_PARTICIPANT_USER_CAP], password[TURN_PARTICIPANT_PASSWORD_CAP];
-	if (!is_set(p->secret) ||
-		turn_participant_mint(p->api_key, p->secret, p->sid, now_s + t->ttl_s, user, password) != 0)
+	if (!is_set(p->secret) || turn_participant_mint(p->api_key, p->secret, p->sid,
+					  now_s + t->ttl_s, user, password) != 0)
 		return;
 	struct icelist_entry *e = add_entry(a, &t->urls);
 	e->username = xstrdup(user);
@@ -217,7 +219,8 @@ static void add_participant(struct icelist_answer *a, const struct turn *t,
 }
 
 /* STUN, and the servers of others. Room is left for the embedded one. */
-static void begin(const struct icelist *l, const char *name, uint64_t now_s, struct icelist_answer *a)
+static void begin(
+	const struct icelist *l, const char *name, uint64_t now_s, struct icelist_answer *a)
 {
 	*a = (struct icelist_answer){.entries = xcalloc(l->n_turn + 2, sizeof *a->entries)};
 	if (l->stun.n)
@@ -234,8 +237,8 @@ static void begin(const struct icelist *l, const char *name, uint64_t now_s, str
 	}
 }
 
-void icelist_for_participant(const struct icelist *l, const struct icelist_participant *p, uint64_t now_s,
-	struct icelist_answer *a)
+void icelist_for_participant(const struct icelist *l, const struct icelist_participant *p,
+	uint64_t now_s, struct icelist_answer *a)
 {
 	*a = (struct icelist_answer){0};
 	if (!l)
@@ -244,10 +247,12 @@ void icelist_for_participant(const struct icelist *l, const struct icelist_parti
 	if (l->embedded.urls.n)
 		add_participant(a, &l->embedded, p, now_s);
 	if (!a->n && l->has_default_stun)
-		a->entries[a->n++] = (struct icelist_entry){.urls = default_stun, .n_urls = ARRAY_LEN(default_stun)};
+		a->entries[a->n++] = (struct icelist_entry){
+			.urls = default_stun, .n_urls = ARRAY_LEN(default_stun)};
 }
 
-void icelist_for_anybody(const struct icelist *l, const char *name, uint64_t now_s, struct icelist_answer *a)
+void icelist_for_anybody(
+	const struct icelist *l, const char *name, uint64_t now_s, struct icelist_answer *a)
 {
 	*a = (struct icelist_answer){0};
 	if (!l)
