@@ -13,6 +13,12 @@ enum kind {
 	KIND_MAC,
 	KIND_MAC256,
 	KIND_FPRINT,
+	KIND_BYTES,
+	KIND_N8,
+	KIND_N16,
+	KIND_N32,
+	KIND_PADDR,
+	KIND_PXADDR,
 };
 
 struct row {
@@ -55,6 +61,20 @@ static int take_xor_addr(struct addr *a, const uint8_t *hdr, const uint8_t *v, s
 	return addr_from_bytes(a, ip, ip_len, (uint16_t)(rd16(v + 2) ^ STUN_COOKIE >> 16));
 }
 
+/* The same without the XOR (RFC 8489 §14.1). */
+static int take_plain_addr(struct addr *a, const uint8_t *v, size_t n)
+{
+	size_t ip_len = v[1] == STUN_FAMILY_V4 ? 4 : v[1] == STUN_FAMILY_V6 ? 16 : 0;
+	if (!ip_len || n != 4 + ip_len)
+		return -ERR_MALFORMED;
+	return addr_from_bytes(a, v + 4, ip_len, rd16(v + 2));
+}
+
+static bool is_addr_len(const uint8_t *v, size_t n)
+{
+	return n == (v[1] == STUN_FAMILY_V4 ? 8 : v[1] == STUN_FAMILY_V6 ? 20 : 0);
+}
+
 /*  |  reserved, 21 bits                 |class|     number    | reason, UTF-8 … */
 static int take_error(struct stun_msg *m, const uint8_t *v, size_t n)
 {
@@ -85,8 +105,22 @@ static int take_value(struct stun_msg *m, const struct row *row, const uint8_t *
 		return 0;
 	case KIND_MAC:
 	case KIND_FPRINT: *(uint32_t *)member = attr_at; return 0;
+	default: return -ERR_MALFORMED;
 	}
-	return -ERR_MALFORMED;
+}
+
+/* Notes where the attribute is: its offset behind the message's header, which fits 16 bits. */
+static int take_place(struct stun_msg *m, enum stun_attr attr, const uint8_t *v, size_t n)
+{
+	unsigned kind = rows[attr].kind;
+	if ((kind == KIND_PADDR || kind == KIND_PXADDR) && !is_addr_len(v, n))
+		return -ERR_MALFORMED;
+	if (stun_has(m, attr))
+		return 0;
+	m->present |= UINT64_C(1) << attr;
+	m->at[attr - STUN_ATTR_FIRST_AT] =
+		(uint16_t)(v - STUN_ATTR_HDR_LEN - STUN_HDR_LEN - m->raw.p);
+	return 0;
 }
 
 static void note_unknown(struct stun_msg *m, uint16_t type)
@@ -116,11 +150,14 @@ static int take_attr(struct stun_msg *m, uint16_t type, const uint8_t *v, size_t
 		note_unknown(m, type);
 		return 0;
 	}
-	if (stun_has(m, attr))
-		return 0;
 	const struct row *row = &rows[attr];
+	/* Repeated peer addresses are all used, so that all are checked. */
+	if (stun_has(m, attr) && row->kind != KIND_PXADDR)
+		return 0;
 	if (n < row->min || n > row->max)
 		return -ERR_MALFORMED;
+	if (attr >= STUN_ATTR_FIRST_AT)
+		return take_place(m, attr, v, n);
 	m->present |= UINT64_C(1) << attr;
 	return take_value(m, row, v, n);
 }
@@ -136,12 +173,12 @@ int stun_parse(struct stun_msg *m, struct slice d)
 	if (!stun_looks_like(d))
 		return -ERR_MALFORMED;
 	unsigned type = rd16(d.p);
-	*m = (struct stun_msg){
-		.raw = d,
-		.tid = d.p + STUN_TID_AT,
-		.class = (enum stun_class)(type & 0x0110),
-		.method = (uint16_t)((type & 0xf) | (type & 0xe0) >> 1 | (type & 0x3e00) >> 2),
-	};
+	/* What follows `unknown` is read only where `present` and n_unknown say so. */
+	memset(m, 0, offsetof(struct stun_msg, unknown));
+	m->raw = d;
+	m->tid = d.p + STUN_TID_AT;
+	m->class = (enum stun_class)(type & 0x0110);
+	m->method = (uint16_t)((type & 0xf) | (type & 0xe0) >> 1 | (type & 0x3e00) >> 2);
 	for (size_t at = STUN_HDR_LEN; at < d.n;) {
 		size_t left = d.n - at;
 		if (left < STUN_ATTR_HDR_LEN)
@@ -156,6 +193,63 @@ int stun_parse(struct stun_msg *m, struct slice d)
 		at += STUN_ATTR_HDR_LEN + padded;
 	}
 	return 0;
+}
+
+struct slice stun_value(const struct stun_msg *m, enum stun_attr attr)
+{
+	if (attr < STUN_ATTR_FIRST_AT || attr >= STUN_ATTR_N || !stun_has(m, attr))
+		return (struct slice){NULL, 0};
+	const uint8_t *p = m->raw.p + STUN_HDR_LEN + m->at[attr - STUN_ATTR_FIRST_AT];
+	return slice_of(p + STUN_ATTR_HDR_LEN, rd16(p + 2));
+}
+
+uint32_t stun_number(const struct stun_msg *m, enum stun_attr attr)
+{
+	struct slice v = stun_value(m, attr);
+	if (!v.p)
+		return 0;
+	switch ((enum kind)rows[attr].kind) {
+	case KIND_N8: return v.p[0];
+	case KIND_N16: return rd16(v.p);
+	case KIND_N32: return rd32(v.p);
+	default: return 0;
+	}
+}
+
+bool stun_addr(const struct stun_msg *m, enum stun_attr attr, struct addr *out)
+{
+	struct slice v = stun_value(m, attr);
+	if (!v.p)
+		return false;
+	if (rows[attr].kind == KIND_PADDR)
+		return !take_plain_addr(out, v.p, v.n);
+	return rows[attr].kind == KIND_PXADDR && !take_xor_addr(out, m->raw.p, v.p, v.n);
+}
+
+bool stun_next_addr(
+	const struct stun_msg *m, enum stun_attr attr, size_t *at, struct addr *out)
+{
+	if (attr < STUN_ATTR_FIRST_AT || attr >= STUN_ATTR_N || !stun_has(m, attr) ||
+		rows[attr].kind != KIND_PXADDR)
+		return false;
+	const uint8_t *body = m->raw.p + STUN_HDR_LEN,
+		      *first = body + m->at[attr - STUN_ATTR_FIRST_AT];
+	size_t end = m->integrity_at      ? m->integrity_at
+		     : m->integrity256_at ? m->integrity256_at
+		     : m->fingerprint_at  ? m->fingerprint_at
+					  : m->raw.n;
+	/* parse has seen that the attributes fill the message exactly. */
+	for (size_t i = *at ? *at : (size_t)(first - m->raw.p); i < end;) {
+		const uint8_t *p = m->raw.p + i;
+		size_t n = rd16(p + 2);
+		i += STUN_ATTR_HDR_LEN + ((n + 3) & ~(size_t)3);
+		if (rd16(p) != rd16(first))
+			continue;
+		*at = i;
+		return !take_xor_addr(out, m->raw.p, p + STUN_ATTR_HDR_LEN, n);
+	}
+	*at = end;
+	return false;
 }
 
 /*

@@ -1,8 +1,10 @@
 /*
- * stun: parse and build STUN messages (RFC 8489) with the attributes of ICE (RFC 8445 §16.1).
+ * stun: parse and build STUN messages (RFC 8489) with the attributes of ICE (RFC 8445 §16.1), TURN (RFC 8656,
+ * RFC 6062, RFC 7635, RFC 8016) and NAT discovery (RFC 5780).
  *
  * Knows bytes only: no socket, no clock, no allocation, no global. It does not know transactions or
- * retransmission (ice/ has them), nor what a username means beyond its colon.
+ * retransmission (ice/ and turn/ have them), nor what a username means beyond its colon.
+ * Messages of RFC 3489, which have no magic cookie, are not STUN here.
  * A parsed message points into the caller's datagram and lives as long as it does.
  */
 #pragma once
@@ -26,12 +28,22 @@ enum {
 	STUN_TID_LEN = 12,
 	STUN_TID_AT = 8,
 	STUN_INTEGRITY_LEN = 20,
+	STUN_INTEGRITY256_LEN = 32,
 	STUN_USERNAME_MAX = 513, /* RFC 8489 §14.3: less than 509 octets; two ICE ufrags and a colon */
 	STUN_UNKNOWN_MAX = 8,    /* unknown attributes that are remembered for a 420 */
 	STUN_FAMILY_V4 = 1,
 	STUN_FAMILY_V6 = 2,
 	STUN_FINGERPRINT_LEN = 4,
 	STUN_ERROR_TEXT_MAX = 763, /* RFC 8489 §14.8 */
+	STUN_USERHASH_LEN = 32,
+	STUN_RESERVATION_TOKEN_LEN = 8,
+	STUN_TRANSPORT_TCP = 6, /* REQUESTED-TRANSPORT: protocol numbers of IP */
+	STUN_TRANSPORT_UDP = 17,
+	STUN_EVEN_PORT_RESERVE = 0x80, /* the R bit of EVEN-PORT (RFC 8656 §18.6) */
+	STUN_CHANGE_PORT = 0x2,        /* bits of CHANGE-REQUEST (RFC 5780 §7.2) */
+	STUN_CHANGE_IP = 0x4,
+	STUN_PASSWORD_MD5 = 1, /* algorithms of PASSWORD-ALGORITHM (RFC 8489 §18.5) */
+	STUN_PASSWORD_SHA256 = 2,
 };
 #define STUN_COOKIE UINT32_C(0x2112A442)
 #define STUN_FINGERPRINT_XOR UINT32_C(0x5354554e) /* "STUN" (RFC 8489 §14.7) */
@@ -44,15 +56,39 @@ enum stun_class {
 	STUN_ERROR = 0x110,
 };
 
-enum stun_method { STUN_BINDING = 0x001 };
+enum stun_method {
+	STUN_BINDING = 0x001,
+	STUN_ALLOCATE = 0x003,
+	STUN_REFRESH = 0x004,
+	STUN_SEND = 0x006,
+	STUN_DATA = 0x007,
+	STUN_CREATE_PERMISSION = 0x008,
+	STUN_CHANNEL_BIND = 0x009,
+	STUN_CONNECT = 0x00A, /* RFC 6062 §6.1 */
+	STUN_CONNECTION_BIND = 0x00B,
+	STUN_CONNECTION_ATTEMPT = 0x00C,
+};
 
-/* Error codes (RFC 8489 §14.8, RFC 8445 §16.2). */
+/* Error codes (RFC 8489 §14.8, RFC 8445 §16.2, RFC 8656 §19, RFC 6062 §6.3, RFC 8016 §5.2). */
 enum {
+	STUN_ERR_TRY_ALTERNATE = 300,
 	STUN_ERR_BAD_REQUEST = 400,
 	STUN_ERR_UNAUTHENTICATED = 401,
+	STUN_ERR_FORBIDDEN = 403,
+	STUN_ERR_MOBILITY_FORBIDDEN = 405,
 	STUN_ERR_UNKNOWN_ATTRIBUTE = 420,
+	STUN_ERR_ALLOCATION_MISMATCH = 437,
+	STUN_ERR_STALE_NONCE = 438,
+	STUN_ERR_FAMILY_UNSUPPORTED = 440,
+	STUN_ERR_WRONG_CREDENTIALS = 441,
+	STUN_ERR_TRANSPORT_UNSUPPORTED = 442,
+	STUN_ERR_PEER_FAMILY_MISMATCH = 443,
+	STUN_ERR_CONNECTION_EXISTS = 446,
+	STUN_ERR_CONNECTION_FAILED = 447,
+	STUN_ERR_QUOTA = 486,
 	STUN_ERR_ROLE_CONFLICT = 487,
 	STUN_ERR_SERVER = 500,
+	STUN_ERR_CAPACITY = 508,
 };
 
 /*
@@ -62,6 +98,12 @@ enum {
  *
  *   SLICE  the value's bytes         U32, U64  an integer of that width     FLAG  presence is all there is
  *   XADDR  XOR-ed address            ERROR     class, number and reason     MAC, MAC256, FPRINT  see stun.c
+ *
+ * Those with the member `at` come last. Of them only the place is kept, so that ICE's checks do not pay for
+ * what TURN needs: stun_value, stun_number and stun_addr read them when somebody asks.
+ *
+ *   BYTES  for stun_value            N8, N16, N32  for stun_number: the first 1, 2 or 4 bytes, the rest is RFFU
+ *   PADDR, PXADDR  for stun_addr: plain, XOR-ed; the latter may repeat: stun_next_addr
  */
 /*        name                 type    kind    member           min  max */
 #define STUN_ATTR_MAP(X)                                                                           \
@@ -78,14 +120,45 @@ enum {
 	X(SOFTWARE,            0x8022, SLICE,  software,          0, 763)                          \
 	X(FINGERPRINT,         0x8028, FPRINT, fingerprint_at,    4, 4)                            \
 	X(ICE_CONTROLLED,      0x8029, U64,    tie_breaker,       8, 8)                            \
-	X(ICE_CONTROLLING,     0x802A, U64,    tie_breaker,       8, 8)
+	X(ICE_CONTROLLING,     0x802A, U64,    tie_breaker,       8, 8)                            \
+	X(MAPPED_ADDRESS,      0x0001, PADDR,  at,                8, 20)                           \
+	X(CHANGE_REQUEST,      0x0003, N32,    at,                4, 4)                            \
+	X(CHANNEL_NUMBER,      0x000C, N16,    at,                4, 4)                            \
+	X(LIFETIME,            0x000D, N32,    at,                4, 4)                            \
+	X(XOR_PEER_ADDRESS,    0x0012, PXADDR, at,                8, 20)                           \
+	X(DATA,                0x0013, BYTES,  at,                0, UINT16_MAX)                   \
+	X(XOR_RELAYED_ADDRESS, 0x0016, PXADDR, at,                8, 20)                           \
+	X(REQUESTED_ADDRESS_FAMILY, 0x0017, N8, at,               4, 4)                            \
+	X(EVEN_PORT,           0x0018, N8,     at,                1, 4)                            \
+	X(REQUESTED_TRANSPORT, 0x0019, N8,     at,                4, 4)                            \
+	X(DONT_FRAGMENT,       0x001A, BYTES,  at,                0, 0)                            \
+	X(ACCESS_TOKEN,        0x001B, BYTES,  at,                0, UINT16_MAX)                   \
+	X(PASSWORD_ALGORITHM,  0x001D, BYTES,  at,                4, 763)                          \
+	X(USERHASH,            0x001E, BYTES,  at,               32, 32)                           \
+	X(RESERVATION_TOKEN,   0x0022, BYTES,  at,                8, 8)                            \
+	X(PADDING,             0x0026, BYTES,  at,                0, UINT16_MAX)                   \
+	X(RESPONSE_PORT,       0x0027, N16,    at,                2, 4)                            \
+	X(CONNECTION_ID,       0x002A, N32,    at,                4, 4)                            \
+	X(ADDITIONAL_ADDRESS_FAMILY, 0x8000, N8, at,              4, 4)                            \
+	X(ADDRESS_ERROR_CODE,  0x8001, BYTES,  at,                4, 767)                          \
+	X(PASSWORD_ALGORITHMS, 0x8002, BYTES,  at,                4, 763)                          \
+	X(ALTERNATE_DOMAIN,    0x8003, BYTES,  at,                0, 255)                          \
+	X(ICMP,                0x8004, BYTES,  at,                8, 8)                            \
+	X(BANDWIDTH,           0x8010, N32,    at,                4, 4) /* coturn's tools */       \
+	X(ALTERNATE_SERVER,    0x8023, PADDR,  at,                8, 20)                           \
+	X(RESPONSE_ORIGIN,     0x802B, PADDR,  at,                8, 20)                           \
+	X(OTHER_ADDRESS,       0x802C, PADDR,  at,                8, 20)                           \
+	X(THIRD_PARTY_AUTHORIZATION, 0x802E, BYTES, at,           0, 763)                          \
+	X(ORIGIN,              0x802F, BYTES,  at,                0, 763) /* coturn's */           \
+	X(MOBILITY_TICKET,     0x8030, BYTES,  at,                0, UINT16_MAX)
 
 /* Row numbers: bit positions in `present`, and what the writer takes. */
 enum stun_attr {
 #define X(name, type, kind, member, min, max) STUN_ATTR_##name,
 	STUN_ATTR_MAP(X)
 #undef X
-	STUN_ATTR_N
+	STUN_ATTR_N,
+	STUN_ATTR_FIRST_AT = STUN_ATTR_MAPPED_ADDRESS
 };
 
 struct stun_msg {
@@ -104,14 +177,31 @@ struct stun_msg {
 	struct slice error_reason;    /* UTF-8 of the sender; not checked */
 	struct slice refused;         /* value of UNKNOWN-ATTRIBUTES: 16-bit types */
 	struct addr mapped;           /* XOR-MAPPED-ADDRESS, decoded */
-	uint16_t unknown[STUN_UNKNOWN_MAX]; /* types that must be understood and are not */
 	size_t n_unknown;             /* entries of `unknown`; those past STUN_UNKNOWN_MAX are not counted */
+	uint16_t unknown[STUN_UNKNOWN_MAX]; /* types that must be understood and are not; from here on not zeroed */
+	uint16_t at[STUN_ATTR_N - STUN_ATTR_FIRST_AT]; /* attributes behind the header; read by stun_value and others */
 };
 
 static inline bool stun_has(const struct stun_msg *m, enum stun_attr attr)
 {
 	return (m->present >> attr & 1) != 0;
 }
+
+/* The value of an attribute whose member is `at`, inside raw; p NULL if it is absent. */
+struct slice stun_value(const struct stun_msg *m, enum stun_attr attr);
+
+/* The number of an N8, N16 or N32 attribute; 0 if it is absent. */
+uint32_t stun_number(const struct stun_msg *m, enum stun_attr attr);
+
+/* The first address of a PADDR or PXADDR attribute. False if it is absent. */
+bool stun_addr(const struct stun_msg *m, enum stun_attr attr, struct addr *out);
+
+/*
+ * All addresses of a PXADDR attribute in order, as CreatePermission has them (RFC 8656 §10.1): start with
+ * *at = 0, false at the end. Those behind an integrity attribute do not count.
+ */
+bool stun_next_addr(
+	const struct stun_msg *m, enum stun_attr attr, size_t *at, struct addr *out);
 
 /* True if the datagram can only be STUN: first byte (RFC 7983 §7), cookie, and a length that is exact. */
 bool stun_looks_like(struct slice datagram);
@@ -163,6 +253,18 @@ void stun_put_u64(struct stun_writer *w, enum stun_attr attr, uint64_t value);
 /* An address XOR-ed with the cookie and the transaction id (RFC 8489 §14.2). */
 void stun_put_xor_addr(struct stun_writer *w, enum stun_attr attr, const struct addr *a);
 
+/* An address as it is: MAPPED-ADDRESS, ALTERNATE-SERVER, RESPONSE-ORIGIN, OTHER-ADDRESS (RFC 8489 §14.1). */
+void stun_put_addr(struct stun_writer *w, enum stun_attr attr, const struct addr *a);
+
+/* An N8, N16 or N32 attribute in its usual length, RFFU zero: EVEN-PORT has one byte, the others four. */
+void stun_put_number(struct stun_writer *w, enum stun_attr attr, uint32_t value);
+
+/* ADDRESS-ERROR-CODE (RFC 8656 §18.12); family is AF_INET or AF_INET6, code 300-699. */
+void stun_put_address_error(struct stun_writer *w, int family, unsigned code, const char *reason);
+
+/* ICMP (RFC 8656 §18.13). */
+void stun_put_icmp(struct stun_writer *w, uint8_t type, uint8_t code, uint32_t data);
+
 /* ERROR-CODE; code is 300-699. */
 void stun_put_error(struct stun_writer *w, unsigned code, const char *reason);
 
@@ -174,3 +276,10 @@ void stun_put_unknown(struct stun_writer *w, const uint16_t *types, size_t n);
  * inside the caller's memory. 0, or -ERR_NO_ROOM if anything did not fit.
  */
 MUST_CHECK int stun_seal(struct stun_writer *w, const struct hmac_sha1 *key, struct slice *out);
+
+/*
+ * The same with a choice: MESSAGE-INTEGRITY unless key is NULL, then MESSAGE-INTEGRITY-SHA256 unless key256 is
+ * NULL, then FINGERPRINT if wanted.
+ */
+MUST_CHECK int stun_seal_with(struct stun_writer *w, const struct hmac_sha1 *key,
+	const struct hmac_sha256 *key256, bool with_fingerprint, struct slice *out);

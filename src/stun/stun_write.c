@@ -9,6 +9,16 @@ static const uint16_t types[STUN_ATTR_N] = {
 #undef X
 };
 
+/* A number stands at the front of its four bytes. */
+enum { SHIFT_N8 = 24, SHIFT_N16 = 16 };
+static const uint8_t shifts[STUN_ATTR_N] = {
+	[STUN_ATTR_REQUESTED_ADDRESS_FAMILY] = SHIFT_N8,
+	[STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY] = SHIFT_N8,
+	[STUN_ATTR_REQUESTED_TRANSPORT] = SHIFT_N8,
+	[STUN_ATTR_CHANNEL_NUMBER] = SHIFT_N16,
+	[STUN_ATTR_RESPONSE_PORT] = SHIFT_N16,
+};
+
 /* The attribute's header, and room for its value with the padding zeroed; NULL if that does not fit. */
 static uint8_t *attr_open(struct stun_writer *w, enum stun_attr attr, size_t n)
 {
@@ -83,16 +93,66 @@ void stun_put_xor_addr(struct stun_writer *w, enum stun_attr attr, const struct 
 		v[4 + i] = ip.p[i] ^ w->p[4 + i];
 }
 
-void stun_put_error(struct stun_writer *w, unsigned code, const char *reason)
+void stun_put_addr(struct stun_writer *w, enum stun_attr attr, const struct addr *a)
 {
-	size_t n = strnlen(reason, STUN_ERROR_TEXT_MAX);
-	uint8_t *v = attr_open(w, STUN_ATTR_ERROR_CODE, 4 + n);
+	struct slice ip = addr_ip(a);
+	uint8_t *v = attr_open(w, attr, 4 + ip.n);
 	if (!v)
 		return;
-	wr16(v, 0);
+	v[0] = 0;
+	v[1] = addr_is_v6(a) ? STUN_FAMILY_V6 : STUN_FAMILY_V4;
+	wr16(v + 2, addr_port(a));
+	memcpy(v + 4, ip.p, ip.n);
+}
+
+void stun_put_number(struct stun_writer *w, enum stun_attr attr, uint32_t value)
+{
+	if (attr == STUN_ATTR_EVEN_PORT) {
+		uint8_t first = (uint8_t)value;
+		stun_put(w, attr, &first, 1);
+		return;
+	}
+	stun_put_u32(w, attr, value << shifts[attr]);
+}
+
+/* `first` is what the two codes differ in: reserved bits, or the family. */
+static void put_code(struct stun_writer *w, enum stun_attr attr, uint8_t first, unsigned code,
+	const char *reason)
+{
+	size_t n = strnlen(reason, STUN_ERROR_TEXT_MAX);
+	uint8_t *v = attr_open(w, attr, 4 + n);
+	if (!v)
+		return;
+	v[0] = first;
+	v[1] = 0;
 	v[2] = (uint8_t)(code / 100);
 	v[3] = (uint8_t)(code % 100);
 	memcpy(v + 4, reason, n);
+}
+
+void stun_put_error(struct stun_writer *w, unsigned code, const char *reason)
+{
+	put_code(w, STUN_ATTR_ERROR_CODE, 0, code, reason);
+}
+
+void stun_put_address_error(struct stun_writer *w, int family, unsigned code, const char *reason)
+{
+	uint8_t first = family == AF_INET6 ? STUN_FAMILY_V6 : STUN_FAMILY_V4;
+	put_code(w, STUN_ATTR_ADDRESS_ERROR_CODE, first, code, reason);
+}
+
+/*  |  reserved, 16 bits            |  type       |  code           |
+ *  |  error data, 32 bits                                          |
+ */
+void stun_put_icmp(struct stun_writer *w, uint8_t type, uint8_t code, uint32_t data)
+{
+	uint8_t *v = attr_open(w, STUN_ATTR_ICMP, 8);
+	if (!v)
+		return;
+	wr16(v, 0);
+	v[2] = type;
+	v[3] = code;
+	wr32(v + 4, data);
 }
 
 void stun_put_unknown(struct stun_writer *w, const uint16_t *list, size_t n)
@@ -102,24 +162,53 @@ void stun_put_unknown(struct stun_writer *w, const uint16_t *list, size_t n)
 		wr16(v + i * 2, list[i]);
 }
 
-int stun_seal(struct stun_writer *w, const struct hmac_sha1 *key, struct slice *out)
+static void put_sha1(struct stun_writer *w, const struct hmac_sha1 *key)
 {
-	size_t tail = STUN_ATTR_HDR_LEN + STUN_FINGERPRINT_LEN;
+	uint8_t digest[HMAC_SHA1_LEN];
+	set_length(w, STUN_ATTR_HDR_LEN + STUN_INTEGRITY_LEN);
+	struct slice all = slice_of(w->p, w->n);
+	hmac_sha1(key, &all, 1, digest);
+	stun_put(w, STUN_ATTR_INTEGRITY, digest, sizeof digest);
+}
+
+static void put_sha256(struct stun_writer *w, const struct hmac_sha256 *key)
+{
+	uint8_t digest[HMAC_SHA256_LEN];
+	set_length(w, STUN_ATTR_HDR_LEN + STUN_INTEGRITY256_LEN);
+	struct slice all = slice_of(w->p, w->n);
+	hmac_sha256(key, &all, 1, digest);
+	stun_put(w, STUN_ATTR_INTEGRITY_SHA256, digest, sizeof digest);
+}
+
+int stun_seal_with(struct stun_writer *w, const struct hmac_sha1 *key,
+	const struct hmac_sha256 *key256, bool with_fingerprint, struct slice *out)
+{
+	size_t tail = 0;
 	if (key)
 		tail += STUN_ATTR_HDR_LEN + STUN_INTEGRITY_LEN;
+	if (key256)
+		tail += STUN_ATTR_HDR_LEN + STUN_INTEGRITY256_LEN;
+	if (with_fingerprint)
+		tail += STUN_ATTR_HDR_LEN + STUN_FINGERPRINT_LEN;
 	if (w->full || w->cap - w->n < tail) {
 		w->full = true;
 		return -ERR_NO_ROOM;
 	}
-	if (key) {
-		set_length(w, STUN_ATTR_HDR_LEN + STUN_INTEGRITY_LEN);
-		struct slice all = slice_of(w->p, w->n);
-		uint8_t digest[HMAC_SHA1_LEN];
-		hmac_sha1(key, &all, 1, digest);
-		stun_put(w, STUN_ATTR_INTEGRITY, digest, sizeof digest);
+	if (key)
+		put_sha1(w, key);
+	if (key256)
+		put_sha256(w, key256);
+	if (with_fingerprint) {
+		set_length(w, STUN_ATTR_HDR_LEN + STUN_FINGERPRINT_LEN);
+		uint32_t crc = crc32_ieee(0, w->p, w->n);
+		stun_put_u32(w, STUN_ATTR_FINGERPRINT, crc ^ STUN_FINGERPRINT_XOR);
 	}
-	set_length(w, STUN_ATTR_HDR_LEN + STUN_FINGERPRINT_LEN);
-	stun_put_u32(w, STUN_ATTR_FINGERPRINT, crc32_ieee(0, w->p, w->n) ^ STUN_FINGERPRINT_XOR);
+	set_length(w, 0);
 	*out = slice_of(w->p, w->n);
 	return 0;
+}
+
+int stun_seal(struct stun_writer *w, const struct hmac_sha1 *key, struct slice *out)
+{
+	return stun_seal_with(w, key, NULL, true, out);
 }

@@ -7,7 +7,8 @@
  * Nonces are stateless: made and checked with a key that all workers share, bound to the client's
  * IP address and a time
  * bucket, with the RFC 8489 nonce cookie and its security feature bits. Compares are constant time.
- * Secrets are wiped.
+ * Secrets are wiped. Names and passwords are taken as they are: ASCII, and other text in NFC (RFC 8265 §4.2,
+ * which is what keyboards and editors make), so that a configuration has to hold them in that form.
  */
 #pragma once
 #include <stdbool.h>
@@ -52,13 +53,17 @@ struct turn_auth_cfg {
 	size_t n_users;
 	const char *const *secrets; /* REST: "expiry:name", any of them is good */
 	size_t n_secrets;
-	char rest_separator; /* ':' */
+	char rest_separator; /* ':'; also for "name:expiry" and "expiry" alone */
 	const struct turn_api_key *api_keys; /* of per-participant credentials (see participant.h) */
 	size_t n_api_keys;
 	const struct turn_oauth_key *oauth_keys;
 	size_t n_oauth_keys;
 	const char *oauth_server_name; /* THIRD-PARTY-AUTHORIZATION and the key's name; "" = no RFC 7635 */
-	bool with_sha256;              /* offer PASSWORD-ALGORITHMS and USERHASH */
+	/*
+	 * Offer PASSWORD-ALGORITHMS, and USERHASH where all users are in `users`. Without effect if some
+	 * user has an MD5 key only, and with has_lookup: who is offered SHA-256 takes it.
+	 */
+	bool with_sha256;
 	bool has_lookup;               /* users unknown here are asked for with ops->lookup */
 	uint32_t cache_users;          /* bound of the cache: keys of found, unknown and ephemeral users */
 	uint64_t cache_us;             /* how long looked-up answers, good and bad, are believed */
@@ -111,11 +116,14 @@ enum turn_auth_verdict {
 };
 
 /*
- * Checks a request, in the order of RFC 8489 §9.2.4. known: identity of the allocation that the
- * request is about, or
- * NULL; then the same user's key is at hand and no look-up happens; *differs is set if the
- * request's user is another
- * (441). On OK without `known`, *out is owned by the caller (turn_identity_free).
+ * Checks a request, in the order of RFC 8489 §9.2.4; FINGERPRINT and unknown attributes are the caller's.
+ * known: identity of the allocation that the request is about, or NULL. If the same user asks and that key fits,
+ * nothing is looked up or allocated, and *out stays empty (username NULL). In all other cases of OK *out is owned
+ * by the caller (turn_identity_free), also beside `known`: then either *differs says that it is another user
+ * (441, sealed with *out), or it is the same one with another key (new token, new password), and may replace it.
+ * With no_auth everything is OK and *out empty.
+ * check_expiry: for Allocate and Refresh. A Refresh that deletes is let through, and participants are refused
+ * at Allocate only. *lookup is set on WAIT.
  */
 enum turn_auth_verdict turn_auth_check(struct turn_auth *a, const struct stun_msg *m,
 	const struct addr *client, const struct turn_identity *known, bool check_expiry,

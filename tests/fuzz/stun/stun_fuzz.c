@@ -25,6 +25,43 @@ static void put_slice(
 		stun_put(w, attr, s.p, s.n);
 }
 
+/* The attributes that are read on demand: as they are in, so they have to come back. */
+static void put_rest(struct stun_writer *w, const struct stun_msg *m)
+{
+	for (unsigned i = STUN_ATTR_FIRST_AT; i < STUN_ATTR_N; i++) {
+		enum stun_attr attr = (enum stun_attr)i;
+		struct slice v = stun_value(m, attr);
+		struct addr a;
+		size_t at = 0;
+		CHECK(!v.p == !stun_has(m, attr));
+		if (!stun_next_addr(m, attr, &at, &a)) {
+			if (v.p)
+				stun_put(w, attr, v.p, v.n);
+			continue;
+		}
+		do
+			stun_put_xor_addr(w, attr, &a);
+		while (stun_next_addr(m, attr, &at, &a));
+	}
+}
+
+static void check_rest(const struct stun_msg *m, const struct stun_msg *back)
+{
+	for (unsigned i = STUN_ATTR_FIRST_AT; i < STUN_ATTR_N; i++) {
+		enum stun_attr attr = (enum stun_attr)i;
+		struct slice v = stun_value(m, attr), w = stun_value(back, attr);
+		struct addr a, b;
+		size_t at = 0, back_at = 0;
+		CHECK(stun_number(m, attr) == stun_number(back, attr));
+		CHECK(stun_addr(m, attr, &a) == stun_addr(back, attr, &b));
+		CHECK(!v.p || !stun_addr(m, attr, &a) || addr_eq(&a, &b));
+		CHECK(v.n == w.n);
+		while (stun_next_addr(m, attr, &at, &a))
+			CHECK(stun_next_addr(back, attr, &back_at, &b) && addr_eq(&a, &b));
+		CHECK(!stun_next_addr(back, attr, &back_at, &b));
+	}
+}
+
 static void rewrite(const struct stun_msg *m, const struct hmac_sha1 *key)
 {
 	static uint8_t mem[UINT16_MAX + 1];
@@ -46,6 +83,7 @@ static void rewrite(const struct stun_msg *m, const struct hmac_sha1 *key)
 		memcpy(reason, m->error_reason.p, m->error_reason.n);
 		stun_put_error(&w, m->error_code, reason);
 	}
+	put_rest(&w, m);
 	if (stun_seal(&w, key, &d))
 		return;
 	CHECK(stun_parse(&back, d) == 0);
@@ -54,6 +92,7 @@ static void rewrite(const struct stun_msg *m, const struct hmac_sha1 *key)
 	CHECK(slice_eq(back.nonce, m->nonce) && slice_eq(back.software, m->software));
 	CHECK(slice_eq(back.refused, m->refused) && back.priority == m->priority);
 	CHECK(back.error_code == m->error_code);
+	check_rest(m, &back);
 	if (stun_has(m, STUN_ATTR_XOR_MAPPED_ADDRESS))
 		CHECK(addr_eq(&back.mapped, &m->mapped));
 	CHECK(stun_verify_integrity(&back, key) == 0 && stun_verify_fingerprint(&back) == 0);

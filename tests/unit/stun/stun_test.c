@@ -126,10 +126,9 @@ static void rfc8489_sha256(void **st)
 	hmac_sha256_init(&key, sha256_key, sizeof sha256_key - 1);
 	assert_int_equal(stun_parse(&m, load(&v, "sha256")), 0);
 	assert_int_equal(stun_verify_integrity256(&m, &key), 0);
-	/* USERHASH and PASSWORD-ALGORITHM are not for ICE: they have to be understood and are not. */
-	assert_int_equal(m.n_unknown, 2);
-	assert_int_equal(m.unknown[0], 0x001e);
-	assert_int_equal(m.unknown[1], 0x001d);
+	assert_int_equal(m.n_unknown, 0);
+	assert_int_equal(stun_value(&m, STUN_ATTR_USERHASH).n, STUN_USERHASH_LEN);
+	assert_memory_equal(stun_value(&m, STUN_ATTR_PASSWORD_ALGORITHM).p, "\0\x02\0\0", 4);
 	assert_int_equal(stun_verify_integrity(&m, &(struct hmac_sha1){0}), -ERR_AUTH);
 	v.p[30] ^= 1;
 	assert_int_equal(stun_verify_integrity256(&m, &key), -ERR_AUTH);
@@ -212,6 +211,19 @@ static void wrong_values_are_refused(void **st)
 		{"\x00\x20\x00\x08\x00\x02\x00\x00\x00\x00\x00\x00", 12, -ERR_MALFORMED},
 		{"\x00\x20\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00", 12, -ERR_MALFORMED},
 		{"\x00\x20\x00\x04\x00\x01\x00\x00", 8, -ERR_MALFORMED},
+		{"\x00\x0c\x00\x04\x40\x00\x00\x00", 8, 0},
+		{"\x00\x0c\x00\x02\x40\x00\x00\x00", 8, -ERR_MALFORMED},
+		{"\x00\x0d\x00\x03\x00\x00\x00\x00", 8, -ERR_MALFORMED},
+		{"\x00\x18\x00\x01\x80\x00\x00\x00", 8, 0},
+		{"\x00\x18\x00\x00", 4, -ERR_MALFORMED},
+		{"\x00\x1a\x00\x00", 4, 0},
+		{"\x00\x1a\x00\x01\x00\x00\x00\x00", 8, -ERR_MALFORMED},
+		{"\x00\x12\x00\x08\x00\x01\x00\x00\x00\x00\x00\x00", 12, 0},
+		{"\x00\x12\x00\x08\x00\x02\x00\x00\x00\x00\x00\x00", 12, -ERR_MALFORMED},
+		{"\x00\x12\x00\x08\x00\x03\x00\x00\x00\x00\x00\x00", 12, -ERR_MALFORMED},
+		{"\x80\x23\x00\x08\x00\x02\x00\x00\x00\x00\x00\x00", 12, -ERR_MALFORMED},
+		{"\x00\x1e\x00\x04\x00\x00\x00\x00", 8, -ERR_MALFORMED},
+		{"\x00\x22\x00\x04\x00\x00\x00\x00", 8, -ERR_MALFORMED},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		uint8_t mem[MSG_CAP];
@@ -219,6 +231,44 @@ static void wrong_values_are_refused(void **st)
 		struct slice d = make(mem, (const uint8_t *)rows[i].attr, rows[i].n);
 		assert_int_equal(stun_parse(&m, d), rows[i].err);
 	}
+}
+
+/* All addresses count up to the integrity attribute; a bad one anywhere spoils the message. */
+static void peer_addresses_repeat(void **st)
+{
+	uint8_t mem[MSG_CAP], digest[20] = {0};
+	struct stun_writer w;
+	struct stun_msg m;
+	struct addr a;
+	size_t at = 0;
+	char text[ADDR_TEXT_CAP];
+	static const char *const ips[] = {"192.0.2.1", "2001:db8::1", "192.0.2.3", "192.0.2.4"};
+	stun_begin(&w, mem, sizeof mem, STUN_CREATE_PERMISSION, STUN_REQUEST,
+		(const uint8_t *)"abcdefghijkl");
+	for (size_t i = 0; i < ARRAY_LEN(ips); i++) {
+		assert_int_equal(addr_parse_ip(&a, slice_str(ips[i]), (uint16_t)(i + 1)), 0);
+		if (i == 3)
+			stun_put(&w, STUN_ATTR_INTEGRITY, digest, sizeof digest);
+		stun_put_number(&w, STUN_ATTR_LIFETIME, 7);
+		stun_put_xor_addr(&w, STUN_ATTR_XOR_PEER_ADDRESS, &a);
+	}
+	wr16(mem + 2, (uint16_t)(w.n - STUN_HDR_LEN));
+	assert_int_equal(stun_parse(&m, slice_of(mem, w.n)), 0);
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(stun_next_addr(&m, STUN_ATTR_XOR_PEER_ADDRESS, &at, &a));
+		assert_string_equal(addr_format_ip(&a, text), ips[i]);
+		assert_int_equal(addr_port(&a), i + 1);
+	}
+	assert_false(stun_next_addr(&m, STUN_ATTR_XOR_PEER_ADDRESS, &at, &a));
+	assert_false(stun_next_addr(&m, STUN_ATTR_XOR_PEER_ADDRESS, &at, &a));
+	at = 0;
+	assert_false(stun_next_addr(&m, STUN_ATTR_XOR_RELAYED_ADDRESS, &at, &a));
+	assert_false(stun_next_addr(&m, STUN_ATTR_LIFETIME, &at, &a));
+	assert_false(stun_next_addr(&m, STUN_ATTR_USERNAME, &at, &a));
+	assert_true(stun_addr(&m, STUN_ATTR_XOR_PEER_ADDRESS, &a));
+	assert_string_equal(addr_format(&a, text), "192.0.2.1:1");
+	mem[STUN_HDR_LEN + 8 + 12 + 8 + 5] = 1; /* the second one's family */
+	assert_int_equal(stun_parse(&m, slice_of(mem, w.n)), -ERR_MALFORMED);
 }
 
 static void only_stun_looks_like_stun(void **st)
@@ -315,6 +365,7 @@ int main(void)
 		cmocka_unit_test(every_changed_bit_is_seen),
 		cmocka_unit_test(every_truncation_fails),
 		cmocka_unit_test(wrong_values_are_refused),
+		cmocka_unit_test(peer_addresses_repeat),
 		cmocka_unit_test(only_stun_looks_like_stun),
 		cmocka_unit_test(the_first_of_two_wins),
 		cmocka_unit_test(what_follows_integrity_is_ignored),

@@ -83,10 +83,10 @@ static void each_attribute_has_its_own_type(void **st)
 {
 	uint8_t seen[8192] = {0};
 	for (unsigned attr = 0; attr < STUN_ATTR_N; attr++) {
-		uint8_t mem[100], zeros[20] = {0, 1, 4}; /* an address family and an error class that exist */
+		uint8_t mem[100], zeros[32] = {0, 1, 4}; /* an address family and an error class that exist */
 		struct stun_writer w;
 		struct stun_msg m;
-		size_t sizes[] = {0, 4, 8, 16, 20};
+		size_t sizes[] = {0, 4, 8, 16, 20, 32};
 		bool is_found = false;
 		for (size_t i = 0; i < ARRAY_LEN(sizes) && !is_found; i++) {
 			stun_begin(&w, mem, sizeof mem, STUN_BINDING, STUN_REQUEST, tid);
@@ -177,6 +177,93 @@ static void without_a_key_there_is_no_integrity(void **st)
 	assert_int_equal(stun_verify_integrity(&m, &key), -ERR_AUTH);
 }
 
+static void numbers_and_addresses_are_read_back(void **st)
+{
+	static const struct {
+		enum stun_attr attr;
+		uint32_t value;
+		uint8_t bytes[4];
+	} rows[] = {
+		{STUN_ATTR_CHANNEL_NUMBER, 0x4abc, {0x4a, 0xbc}},
+		{STUN_ATTR_LIFETIME, 0x01020304, {1, 2, 3, 4}},
+		{STUN_ATTR_REQUESTED_TRANSPORT, STUN_TRANSPORT_UDP, {17}},
+		{STUN_ATTR_REQUESTED_ADDRESS_FAMILY, STUN_FAMILY_V6, {2}},
+		{STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY, STUN_FAMILY_V6, {2}},
+		{STUN_ATTR_EVEN_PORT, STUN_EVEN_PORT_RESERVE, {0x80}},
+		{STUN_ATTR_RESPONSE_PORT, 0xabcd, {0xab, 0xcd}},
+		{STUN_ATTR_CONNECTION_ID, 0xfffefdfc, {0xff, 0xfe, 0xfd, 0xfc}},
+		{STUN_ATTR_CHANGE_REQUEST, STUN_CHANGE_IP, {0, 0, 0, 4}},
+		{STUN_ATTR_BANDWIDTH, 5, {0, 0, 0, 5}},
+	};
+	uint8_t mem[400];
+	struct stun_writer w;
+	struct stun_msg m;
+	struct slice d;
+	struct addr v4 = make_addr("192.0.2.1", 32853), v6 = make_addr("2001:db8::5", 9), back;
+	memset(mem, 0xff, sizeof mem);
+	stun_begin(&w, mem, sizeof mem, STUN_ALLOCATE, STUN_SUCCESS, tid);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		stun_put_number(&w, rows[i].attr, rows[i].value);
+	stun_put_addr(&w, STUN_ATTR_OTHER_ADDRESS, &v6);
+	stun_put_addr(&w, STUN_ATTR_RESPONSE_ORIGIN, &v4);
+	stun_put_xor_addr(&w, STUN_ATTR_XOR_RELAYED_ADDRESS, &v4);
+	stun_put_address_error(&w, AF_INET6, 440, "no IPv6");
+	stun_put_icmp(&w, 3, 4, 1400);
+	stun_put(&w, STUN_ATTR_DONT_FRAGMENT, NULL, 0);
+	assert_int_equal(stun_seal(&w, NULL, &d), 0);
+	assert_int_equal(stun_parse(&m, d), 0);
+	assert_int_equal(m.method, STUN_ALLOCATE);
+	assert_int_equal(m.n_unknown, 0);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct slice v = stun_value(&m, rows[i].attr);
+		assert_int_equal(stun_number(&m, rows[i].attr), rows[i].value);
+		assert_int_equal(v.n, rows[i].attr == STUN_ATTR_EVEN_PORT ? 1 : 4);
+		/* EVEN-PORT's padding as well. */
+		assert_memory_equal(v.p, rows[i].bytes, 4);
+	}
+	assert_true(stun_addr(&m, STUN_ATTR_OTHER_ADDRESS, &back) && addr_eq(&back, &v6));
+	assert_true(stun_addr(&m, STUN_ATTR_RESPONSE_ORIGIN, &back) && addr_eq(&back, &v4));
+	assert_true(stun_addr(&m, STUN_ATTR_XOR_RELAYED_ADDRESS, &back) && addr_eq(&back, &v4));
+	assert_false(stun_addr(&m, STUN_ATTR_MAPPED_ADDRESS, &back));
+	assert_false(stun_addr(&m, STUN_ATTR_LIFETIME, &back));
+	assert_true(slice_eq(stun_value(&m, STUN_ATTR_ADDRESS_ERROR_CODE),
+		slice_of("\x02\0\x04\x28no IPv6", 11)));
+	assert_memory_equal(stun_value(&m, STUN_ATTR_ICMP).p, "\0\0\3\4\0\0\x05\x78", 8);
+	assert_true(stun_has(&m, STUN_ATTR_DONT_FRAGMENT));
+	assert_null(stun_value(&m, STUN_ATTR_DATA).p);
+	assert_int_equal(stun_number(&m, STUN_ATTR_ICMP), 0);
+}
+
+static void each_seal_is_verified(void **st)
+{
+	struct hmac_sha1 key = make_key("a password");
+	struct hmac_sha256 key256;
+	hmac_sha256_init(&key256, "a password", 10);
+	for (unsigned i = 0; i < 8; i++) {
+		for (size_t cap = STUN_HDR_LEN; cap < 100; cap++) {
+			uint8_t mem[100];
+			struct stun_writer w;
+			struct stun_msg m;
+			struct slice d;
+			size_t want = STUN_HDR_LEN;
+			want += (i & 1 ? 24u : 0) + (i & 2 ? 36u : 0) + (i & 4 ? 8u : 0);
+			stun_begin(&w, mem, cap, STUN_REFRESH, STUN_SUCCESS, tid);
+			int err = stun_seal_with(
+				&w, i & 1 ? &key : NULL, i & 2 ? &key256 : NULL, i & 4, &d);
+			assert_int_equal(err, cap < want ? -ERR_NO_ROOM : 0);
+			if (err)
+				continue;
+			assert_int_equal(d.n, want);
+			assert_int_equal(stun_parse(&m, d), 0);
+			assert_int_equal(stun_verify_integrity(&m, &key), i & 1 ? 0 : -ERR_AUTH);
+			assert_int_equal(
+				stun_verify_integrity256(&m, &key256), i & 2 ? 0 : -ERR_AUTH);
+			assert_int_equal(m.fingerprint_at, i & 4 ? want - 8 : 0);
+			assert_int_equal(stun_verify_fingerprint(&m), 0);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +273,8 @@ int main(void)
 		cmocka_unit_test(every_capacity_is_kept),
 		cmocka_unit_test(huge_values_do_not_fit),
 		cmocka_unit_test(without_a_key_there_is_no_integrity),
+		cmocka_unit_test(numbers_and_addresses_are_read_back),
+		cmocka_unit_test(each_seal_is_verified),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
