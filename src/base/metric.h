@@ -108,7 +108,21 @@ enum drop_reason {
 		"Sum of the delays of worker timers: the loop's lag.")                             \
 	X(MAILBOX_DEPTH, "sterna_mailbox_messages", "gauge", "Messages waiting in mailboxes.")     \
 	X(MAILBOX_FULL, "sterna_mailbox_full_total", "counter",                                    \
-		"Messages refused because a mailbox was full.")
+		"Messages refused because a mailbox was full.")                                    \
+	X(POOL_JOBS, "sterna_pool_jobs", "gauge", "Jobs that wait for a pool thread.")             \
+	X(POOL_RUN, "sterna_pool_jobs_run_total", "counter", "Jobs done by pool threads.")         \
+	X(POOL_FULL, "sterna_pool_full_total", "counter",                                          \
+		"Jobs refused because the queue of a pool was full.")                              \
+	X(STORE_LOOKUPS, "sterna_store_lookups_total", "counter",                                  \
+		"Lookups in the TURN users' database that were answered, failed ones too.")        \
+	X(STORE_ERRORS, "sterna_store_errors_total", "counter",                                    \
+		"Lookups that failed because the database did.")                                   \
+	X(STORE_CONNECTS, "sterna_store_connects_total", "counter",                                \
+		"Connections opened to databases.")                                                \
+	X(STORE_STATS_SENT, "sterna_store_stats_sent_total", "counter",                            \
+		"TURN statistics published in Redis.")                                             \
+	X(STORE_STATS_DROPPED, "sterna_store_stats_dropped_total", "counter",                      \
+		"TURN statistics dropped: queue full or Redis down.")
 
 enum metric_id {
 #define X(id, name, type, help) M_##id,

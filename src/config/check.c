@@ -238,7 +238,7 @@ int config_check(struct config_loader *l)
 {
 	int (*const checks[])(struct config_loader *) = {
 		check_logging, check_keys, check_ports, check_metrics, check_stun, check_turn,
-		check_webrtc, config_check_turn};
+		config_check_turn, check_webrtc};
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
 		int err = checks[i](l);
 		if (err)

@@ -246,8 +246,10 @@ struct config_source {
 };
 
 struct config_flag {
-	char *label; /* "--name", owned */
+	char *label; /* "--name", owned; with `path`, any text for messages */
 	const char *value;
+	const char *path; /* the key; NULL = that of the flag in `label` */
+	char *owned;      /* `value`, if it is ours */
 };
 
 /*
@@ -259,6 +261,12 @@ struct config_flag {
 MUST_CHECK int config_source_flag(struct config_source *src, const char *name, const char *value,
 	const char *next, bool *used_next, struct errbuf *eb);
 void config_source_free(struct config_source *src);
+
+/*
+ * Sets a key as a flag would, from somewhere else that `label` names in messages. `path` is that of a key and
+ * static; value and label are copied.
+ */
+void config_source_set(struct config_source *src, const char *path, const char *value, const char *label);
 
 /*
  * Reads all sources, checks every value and the values against each other. *out is owned by the caller

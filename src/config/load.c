@@ -305,14 +305,26 @@ int config_source_flag(struct config_source *src, const char *name, const char *
 	if (err || take_special(src, name, value))
 		return err;
 	src->flags = xrealloc(src->flags, (src->flags_n + 1) * sizeof *src->flags);
-	src->flags[src->flags_n++] = (struct config_flag){xasprintf("--%s", name), value};
+	src->flags[src->flags_n++] = (struct config_flag){xasprintf("--%s", name), value, NULL, NULL};
 	return 0;
+}
+
+void config_source_set(struct config_source *src, const char *path, const char *value, const char *label)
+{
+	char *owned = xstrdup(value);
+	src->flags = xrealloc(src->flags, (src->flags_n + 1) * sizeof *src->flags);
+	src->flags[src->flags_n++] = (struct config_flag){xstrdup(label), owned, path, owned};
 }
 
 void config_source_free(struct config_source *src)
 {
-	for (size_t i = 0; i < src->flags_n; i++)
-		xfree(src->flags[i].label);
+	for (size_t i = 0; i < src->flags_n; i++) {
+		struct config_flag *f = &src->flags[i];
+		xfree(f->label);
+		if (f->owned)
+			secret_wipe(f->owned, strlen(f->owned));
+		xfree(f->owned);
+	}
 	xfree(src->flags);
 	src->flags = NULL;
 	src->flags_n = 0;
@@ -365,7 +377,8 @@ static int apply_flags(struct config_loader *l)
 		err = apply_text(l, config_row_find("development"), "true", RANK_FLAG, "--dev");
 	for (size_t i = 0; i < l->src->flags_n && !err; i++) {
 		const struct config_flag *f = &l->src->flags[i];
-		err = apply_text(l, flag_row(f->label + 2), f->value, RANK_FLAG, f->label);
+		const struct config_row *row = f->path ? config_row_find(f->path) : flag_row(f->label + 2);
+		err = apply_text(l, row, f->value, RANK_FLAG, f->label);
 	}
 	return err;
 }

@@ -474,7 +474,7 @@ const struct config_row config_rows[] = {
 	{"turn.stream_queue_time", CONFIG_DURATION, AT(turn.stream_queue_us), OURS_RELOAD, .init = "1s", .max = 60 * S,
 		.help = "How long data may wait for a slow TCP or TLS client. 0 = no limit."},
 	{"turn.stream_idle", CONFIG_DURATION, AT(turn.stream_idle_us), OURS_RELOAD, .init = "30s", .min = S,
-		.max = 3600 * S, .help = "How long a connection without an allocation, or a handshake, may last."},
+		.max = DAY, .help = "How long a connection without an allocation, or a handshake, may last."},
 	{"turn.socket_buffer", CONFIG_SIZE, AT(turn.socket_buffer_bytes), OURS, .init = "4MiB", .max = GIB,
 		.help = "Socket buffers asked of the kernel. 0 = the kernel's default."},
 	{"turn.lifetime", CONFIG_DURATION, AT(turn.lifetime_default_us), OURS_RELOAD, .init = "600", .bare_us = S,

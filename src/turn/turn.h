@@ -38,7 +38,8 @@ struct turn_flow {
 	enum turn_transport transport;
 	uint16_t listener; /* turnd's number of the listening socket */
 	uint64_t conn;
-	struct addr client, server;
+	struct addr client;
+	struct addr server; /* as the client knows it: turnd_listen.known_as if that is set */
 };
 
 struct turn_server;
@@ -59,6 +60,14 @@ struct turn_ops {
 	 * under back-pressure.
 	 */
 	void (*send)(void *arg, const struct turn_flow *flow, struct slice bytes, bool is_data);
+	/*
+	 * RFC 5780: an answer over UDP that leaves from another of the four sockets, the one that clients know as
+	 * `from`. May be NULL without cfg.other_address.
+	 */
+	void (*send_from)(void *arg, const struct addr *from, const struct addr *to,
+		struct slice bytes);
+	/* Unix time in seconds: what ephemeral credentials are judged by. Control path; never NULL. */
+	uint64_t (*wall_s)(void *arg);
 
 	/*
 	 * Takes a relayed address for `alloc`. family is AF_INET or AF_INET6, is_tcp for RFC 6062.
@@ -103,9 +112,11 @@ struct turn_ops {
 	 */
 	int (*peer_connect)(void *arg, struct turn_relay *relay, const struct addr *peer,
 		uint32_t id, struct turn_peer **out);
+	/* Also ends the client's data connection if there is one. The handle is dead afterwards. */
 	void (*peer_close)(void *arg, struct turn_peer *peer);
 	/*
-	 * After ConnectionBind's answer was sent on `data`: from now on bytes go between the two.
+	 * After ConnectionBind's answer was sent on `data`: from now on bytes go between the two,
+	 * until turn_peer_closed (either end went away) or peer_close.
 	 */
 	void (*peer_splice)(void *arg, struct turn_peer *peer, const struct turn_flow *data);
 
@@ -143,7 +154,12 @@ struct turn_cfg {
 	 * other.
 	 */
 	const struct addr *other_address; /* NULL = no NAT discovery */
-	const char *alternate_server;     /* "" = none; 300 Try Alternate while draining */
+	const char *alternate_server; /* "192.0.2.1:3478" or "[2001:db8::1]:3478", "" = none; 300 while draining */
+	/* Bounds of tables; taken when the server is made. Here 0 = the value in brackets. */
+	uint32_t addresses_max;    /* addresses that limits are kept for (8192) */
+	uint32_t answers_max;      /* answers kept for retransmissions (8192) */
+	uint32_t pending_max;      /* requests that wait for a database (1024) */
+	uint32_t reservations_max; /* ports put aside by EVEN-PORT (256) */
 };
 
 /* Returns owned. `auth`, `policy` and `quota` are borrowed. */
@@ -185,7 +201,8 @@ void turn_flow_closed(struct turn_server *s, const struct turn_flow *flow);
 
 /*
  * RFC 6062, answers to peer_connect, and a peer that connected by itself: turn_peer_incoming
- * returns false to refuse it.
+ * returns false to refuse it. After turn_peer_failed, turn_peer_closed and a refusal the handle is
+ * turnd's alone.
  */
 void turn_peer_connected(struct turn_server *s, struct turn_alloc *alloc, uint32_t id);
 void turn_peer_failed(struct turn_server *s, struct turn_alloc *alloc, uint32_t id);
