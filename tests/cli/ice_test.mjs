@@ -42,6 +42,7 @@ async function serve({ config = {}, env = {} }, test) {
 	const base = {
 		port, bind_addresses: ['127.0.0.1'], keys: { key: 'a-secret-of-more-than-32-characters' },
 		rtc: { udp_port: await freeUdp(), workers: 1, enable_loopback_candidate: true },
+		limit: { ice_requests_per_minute: 0 },
 	};
 	const write = (more) => fs.writeFileSync(file, JSON.stringify({ ...base, ...more, rtc: { ...base.rtc, ...more.rtc } }), { mode: 0o600 });
 	write(config);
