@@ -6,7 +6,6 @@
 #include "app/turn_host.h"
 #include "app/turn_parts.h"
 #include "app/web_assets.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -14,103 +13,6 @@
 #include "sdp/jsep.h"
 
 enum { INTERFACES_MAX = 64, NAMES_MAX = 64 };
-
-/* ------------------------------------------------------------------ ICE servers */
-
-/* The URLs of all the list's servers, each owned. */
-static char **stun_urls(const struct config *cfg, size_t *n)
-{
-	const struct config_list *own = &cfg->webrtc.stun_urls, *rtc = &cfg->rtc.stun_servers;
-	char **urls = xcalloc(own->n + rtc->n, sizeof *urls);
-	*n = 0;
-	for (size_t i = 0; i < own->n; i++)
-		urls[(*n)++] = xstrdup(own->str[i]);
-	for (size_t i = 0; i < rtc->n; i++)
-		urls[(*n)++] = xasprintf("stun:%s", rtc->str[i]);
-	return urls;
-}
-
-static char *turn_url(const struct config_turn_server *t)
-{
-	bool is_tls = strcmp(t->protocol, "tls") == 0, is_v6 = strchr(t->host, ':') && t->host[0] != '[';
-	return xasprintf("%s:%s%s%s:%u?transport=%s", is_tls ? "turns" : "turn", is_v6 ? "[" : "", t->host,
-		is_v6 ? "]" : "", t->port, strcmp(t->protocol, "udp") == 0 ? "udp" : "tcp");
-}
-
-/* Those of webrtc, if they are whole, and of rtc.turn_servers. `urls` has a place for each of the latter. */
-static size_t turn_servers(const struct config *cfg, char **urls, struct icelist_turn *out)
-{
-	const struct config_list *list = &cfg->rtc.turn_servers;
-	const struct config_webrtc *webrtc = &cfg->webrtc;
-	size_t n = 0;
-	if (config_has_webrtc_turn(cfg))
-		out[n++] = (struct icelist_turn){
-			.urls = (const char *const *)webrtc->turn_urls.str,
-			.n_urls = webrtc->turn_urls.n,
-			.username = webrtc->turn_username,
-			.credential = webrtc->turn_credential,
-		};
-	for (size_t i = 0; i < list->n; i++) {
-		const struct config_turn_server *t = &list->turn[i];
-		urls[i] = turn_url(t);
-		out[n++] = (struct icelist_turn){
-			.urls = (const char *const *)&urls[i],
-			.n_urls = 1,
-			.username = t->username,
-			.credential = t->credential,
-			.secret = t->secret,
-			.ttl_s = (t->ttl_us + US_PER_S - 1) / US_PER_S,
-		};
-	}
-	return n;
-}
-
-/* What clients are told of the TURN server in this process. */
-static void embedded_server(
-	const struct config *cfg, struct addr ips[TURN_ADDRS_MAX], struct icelist_embedded *out)
-{
-	const struct config_turn *t = &cfg->turn;
-	bool has_tls = t->tls_port && (t->external_tls || (t->tls && *t->cert_file));
-	if (!t->enabled || t->stun_only)
-		return;
-	*out = (struct icelist_embedded){
-		.is_on = true,
-		.ips = ips,
-		.n_ips = turn_public_addrs(cfg, ips),
-		.udp_port = t->udp ? t->udp_port : 0,
-		.tcp_port = t->tcp ? t->udp_port : 0,
-		.domain = t->domain,
-		.tls_port = has_tls ? (t->external_tls ? 443 : t->tls_port) : 0,
-		.secret = t->secrets.n ? t->secrets.str[0] : "",
-		.rest_separator = t->rest_separator[0],
-		.ttl_s = t->ttl_us / US_PER_S,
-	};
-}
-
-struct icelist *serve_icelist(const struct config *cfg)
-{
-	struct addr ips[TURN_ADDRS_MAX];
-	size_t n_rtc = cfg->rtc.turn_servers.n, n_stun;
-	char **stun = stun_urls(cfg, &n_stun), **urls = xcalloc(n_rtc, sizeof *urls);
-	struct icelist_turn *turn = xcalloc(n_rtc + 1, sizeof *turn);
-	struct icelist_cfg ice = {
-		.stun_urls = (const char *const *)stun,
-		.n_stun_urls = n_stun,
-		.turn = turn,
-		.n_turn = turn_servers(cfg, urls, turn),
-		.has_default_stun = cfg->webrtc.default_stun && !cfg->development,
-	};
-	embedded_server(cfg, ips, &ice.embedded);
-	struct icelist *l = icelist_new(&ice);
-	for (size_t i = 0; i < n_stun; i++)
-		xfree(stun[i]);
-	for (size_t i = 0; i < n_rtc; i++)
-		xfree(urls[i]);
-	xfree(stun);
-	xfree(urls);
-	xfree(turn);
-	return l;
-}
 
 /* ------------------------------------------------------------------ keys and rooms */
 

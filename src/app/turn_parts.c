@@ -118,11 +118,26 @@ static size_t relay_addrs(const struct config *cfg, struct addr out[TURN_ADDRS_M
 	return list->n ? n : drop_loopback(out, bind_addrs(cfg, out));
 }
 
+/* rtc.node_ip stands for this machine's addresses where no turn.external_ips say better, unless it is one of them. */
+static bool node_ip_of(const struct config *cfg, const struct addr *at, struct addr *out)
+{
+	const struct addr *node = &cfg->rtc.node_ip;
+	struct addr own[TURN_ADDRS_MAX];
+	if (node->sa.sa_family != at->sa.sa_family || addr_is_loopback(at))
+		return false;
+	size_t n = add_all(own, 0, node->sa.sa_family);
+	for (size_t i = 0; i < n; i++)
+		if (addr_ip_eq(&own[i], node))
+			return false;
+	*out = *node;
+	return true;
+}
+
 /* What clients are told instead of a local address; false if that is the address itself. */
 static bool external_of(const struct config *cfg, const struct addr *at, struct addr *out)
 {
 	const struct config_list *list = &cfg->turn.external_ips;
-	bool is_found = false;
+	bool is_found = !list->n && node_ip_of(cfg, at, out);
 	for (size_t i = 0; i < list->n; i++) {
 		struct addr advertised, local;
 		if (config_external_ip(list->str[i], &advertised, &local) != 0 ||
@@ -137,17 +152,6 @@ static bool external_of(const struct config *cfg, const struct addr *at, struct 
 			break;
 	}
 	return is_found;
-}
-
-size_t turn_public_addrs(const struct config *cfg, struct addr out[TURN_ADDRS_MAX])
-{
-	struct addr bound[TURN_ADDRS_MAX];
-	size_t n_bound = drop_loopback(bound, bind_addrs(cfg, bound)), n = 0;
-	for (size_t i = 0; i < n_bound; i++) {
-		struct addr external;
-		n = add_addr(out, n, external_of(cfg, &bound[i], &external) ? &external : &bound[i]);
-	}
-	return n;
 }
 
 /* ------------------------------------------------------------------ listeners */

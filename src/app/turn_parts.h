@@ -37,9 +37,3 @@ MUST_CHECK int turn_settings_new(struct turn_settings **out, const struct config
 struct turn_settings *turn_settings_ref(struct turn_settings *s);
 /* Accepts NULL; any thread. Secrets are wiped with the last reference. */
 void turn_settings_unref(struct turn_settings *s);
-
-/*
- * The addresses that clients reach the server by, for lists of ICE servers: external ones where they are mapped, no
- * loopback ones if there are others. Ports are 0. Returns how many were written, at most TURN_ADDRS_MAX.
- */
-size_t turn_public_addrs(const struct config *cfg, struct addr out[TURN_ADDRS_MAX]);

@@ -117,7 +117,8 @@ static int check_metrics(struct config_loader *l)
 		return config_fail(l->eb, &w, "prometheus.username and prometheus.password need each other");
 	const struct config_where at = config_origin_of(l, "prometheus.port");
 	if (cfg->prometheus_port && cfg->prometheus_port == cfg->port)
-		return config_fail(l->eb, &at, "%u is the port of all else; remove it to have /metrics there", cfg->port);
+		return config_fail(l->eb, &at,
+			"%u is the port of all else; remove it to have /metrics there", cfg->port);
 	return 0;
 }
 
@@ -186,8 +187,8 @@ bool config_has_webrtc_turn(const struct config *cfg)
 }
 
 /* One URL that a browser does not take, and it takes none of the list. */
-static int check_ice_urls(
-	struct config_loader *l, const char *path, const struct config_list *urls, const char *const schemes[2])
+static int check_ice_urls(struct config_loader *l, const char *path, const struct config_list *urls,
+	const char *const schemes[2])
 {
 	const struct config_where w = config_origin_of(l, path);
 	for (size_t i = 0; i < urls->n; i++) {
@@ -198,7 +199,8 @@ static int check_ice_urls(
 		is_good = is_good && colon[1] && !strpbrk(url, " \t\"\\<>") && utf8_is_text(slice_str(url));
 		char quoted[CONFIG_QUOTE_CAP];
 		if (!is_good)
-			return config_fail(l->eb, &w, "%s is not a URL of that kind; use one such as %sexample.com:3478",
+			return config_fail(l->eb, &w,
+				"%s is not a URL of that kind; use one such as %sexample.com:3478",
 				config_quote(url, quoted), schemes[0]);
 	}
 	return 0;
@@ -212,7 +214,8 @@ static int check_webrtc(struct config_loader *l)
 	if (!err)
 		err = check_ice_urls(l, "webrtc.turn_urls", &webrtc->turn_urls, turn);
 	const struct config_where at = config_origin_of(l, "webrtc.turn_username");
-	if (!err && !(utf8_is_text(slice_str(webrtc->turn_username)) && utf8_is_text(slice_str(webrtc->turn_credential))))
+	if (!err && !(utf8_is_text(slice_str(webrtc->turn_username)) &&
+			    utf8_is_text(slice_str(webrtc->turn_credential))))
 		err = config_fail(l->eb, &at, "user name and credential must be UTF-8");
 	bool has[] = {webrtc->turn_urls.n, *webrtc->turn_username, *webrtc->turn_credential};
 	if (err || config_has_webrtc_turn(l->cfg) || !(has[0] || has[1] || has[2]))
@@ -224,7 +227,9 @@ static int check_webrtc(struct config_loader *l)
 	for (size_t i = 0; i < ARRAY_LEN(has); i++)
 		if (!has[i])
 			buf_printf(&missing, "%s%s", missing.n ? " and " : "", paths[i]);
-	config_warn(l, &w, "half a TURN configuration, browsers are told about STUN only: %s missing", buf_cstr(&missing));
+	config_warn(l, &w,
+		"half a TURN configuration, browsers are told about STUN only: %s missing",
+		buf_cstr(&missing));
 	buf_free(&missing);
 	return 0;
 }

@@ -323,10 +323,12 @@ const struct config_row config_rows[] = {
 		.help = "Packets that may wait to be sent per media thread; more are dropped and "
 			"counted."},
 	{"limit.ice_requests_per_minute", CONFIG_COUNT, AT(limit.ice_requests_per_minute), OURS, .init = "300",
-		.max = 1000000, .help = "Requests for the ICE servers (GET /api/v1/config/webrtc) that an address, or an "
+		.max = 1000000,
+		.help = "Requests for the ICE servers (GET /api/v1/config/webrtc) that an address, or an "
 			"IPv6 /64, may make per minute; more are answered with 429. 0 = no limit."},
 	{"limit.ice_request_addresses", CONFIG_COUNT, AT(limit.ice_request_addresses), OURS, .init = "4096",
-		.min = 64, .max = 1 << 20, .help = "Addresses whose requests for the ICE servers are counted at one time; "
+		.min = 64, .max = 1 << 20,
+		.help = "Addresses whose requests for the ICE servers are counted at one time; "
 			"beyond, those that have been quiet longest are forgotten."},
 	{"limit.data_buffer_bytes", CONFIG_SIZE, AT(limit.data_buffer_bytes), OURS_RELOAD,
 		.init = "2MiB", .min = 16 * KIB, .max = GIB,

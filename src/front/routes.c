@@ -142,10 +142,13 @@ static void config_webrtc(struct http *h)
 	buf_init(&body, ICELIST_JSON_MAX);
 	icelist_for_anybody(h->f->ice, name, clock_wall_us() / US_PER_S, &answer);
 	int err = icelist_json(&answer, &body);
+	/* The own page need not warn of hard networks where a room's participants get a relay that strangers do not. */
+	bool has_relay = icelist_relays_participants(h->f->ice);
 	http_reply(h, &(struct http_reply){.status = err ? 500 : 200,
 			      .content_type = err ? text_plain : json,
 			      .body = err ? slice_str("internal error") : buf_slice(&body),
-			      .headers = "Cache-Control: no-store\r\n",
+			      .headers = has_relay ? "Cache-Control: no-store\r\nSterna-Relay: participants\r\n"
+						   : "Cache-Control: no-store\r\n",
 			      .any_origin = true});
 	if (body.n)
 		secret_wipe(body.p, body.n);

@@ -116,19 +116,17 @@ static char *host_of(const struct addr *ip)
 static void add_embedded(struct icelist *l, const struct icelist_embedded *e)
 {
 	struct turn *t = &l->embedded;
-	if (!e->is_on)
-		return;
 	for (size_t i = 0; i < e->n_ips; i++) {
 		char *host = host_of(&e->ips[i]);
-		if (e->udp_port) {
+		if (e->udp_port && e->has_stun)
 			add_url(&l->stun, xasprintf("stun:%s:%u", host, e->udp_port));
+		if (e->udp_port && e->has_relay)
 			add_url(&t->urls, xasprintf("turn:%s:%u?transport=udp", host, e->udp_port));
-		}
-		if (e->tcp_port)
+		if (e->tcp_port && e->has_relay)
 			add_url(&t->urls, xasprintf("turn:%s:%u?transport=tcp", host, e->tcp_port));
 		xfree(host);
 	}
-	if (e->tls_port && is_set(e->domain))
+	if (e->tls_port && is_set(e->domain) && e->has_relay)
 		add_url(&t->urls, xasprintf("turns:%s:%u?transport=tcp", e->domain, e->tls_port));
 	t->secret = is_set(e->secret) ? xstrdup(e->secret) : NULL;
 	t->ttl_s = e->ttl_s;
@@ -145,6 +143,11 @@ struct icelist *icelist_new(const struct icelist_cfg *cfg)
 		add_turn(l, &cfg->turn[i]);
 	add_embedded(l, &cfg->embedded);
 	return l;
+}
+
+bool icelist_relays_participants(const struct icelist *l)
+{
+	return l && (l->n_turn || l->embedded.urls.n);
 }
 
 struct icelist *icelist_ref(struct icelist *l)
@@ -169,7 +172,8 @@ void icelist_unref(struct icelist *l)
 
 /* ------------------------------------------------------------------ answers */
 
-void icelist_rest_password(struct slice secret, struct slice username, char out[ICELIST_PASSWORD_CAP])
+void icelist_rest_password(
+	struct slice secret, struct slice username, char out[ICELIST_PASSWORD_CAP])
 {
 	struct hmac_sha1 key;
 	uint8_t tag[HMAC_SHA1_LEN];
@@ -192,7 +196,8 @@ static struct icelist_entry *add_entry(struct icelist_answer *a, const struct ur
 	return e;
 }
 
-static void add_rest(struct icelist_answer *a, const struct turn *t, const char *name, uint64_t now_s)
+static void add_rest(
+	struct icelist_answer *a, const struct turn *t, const char *name, uint64_t now_s)
 {
 	struct icelist_entry *e = add_entry(a, &t->urls);
 	e->username = xasprintf("%" PRIu64 "%c%.*s", now_s + t->ttl_s, t->separator, ICELIST_NAME_MAX, name);
@@ -204,8 +209,8 @@ static void add_participant(struct icelist_answer *a, const struct turn *t,
 	const struct icelist_participant *p, uint64_t now_s)
 {
 	char user[TURN_PARTICIPANT_USER_CAP], password[TURN_PARTICIPANT_PASSWORD_CAP];
-	if (!is_set(p->secret) ||
-		turn_participant_mint(p->api_key, p->secret, p->sid, now_s + t->ttl_s, user, password) != 0)
+	if (!is_set(p->secret) || turn_participant_mint(p->api_key, p->secret, p->sid,
+					  now_s + t->ttl_s, user, password) != 0)
 		return;
 	struct icelist_entry *e = add_entry(a, &t->urls);
 	e->username = xstrdup(user);
@@ -214,7 +219,8 @@ static void add_participant(struct icelist_answer *a, const struct turn *t,
 }
 
 /* STUN, and the servers of others. Room is left for the embedded one. */
-static void begin(const struct icelist *l, const char *name, uint64_t now_s, struct icelist_answer *a)
+static void begin(
+	const struct icelist *l, const char *name, uint64_t now_s, struct icelist_answer *a)
 {
 	*a = (struct icelist_answer){.entries = xcalloc(l->n_turn + 2, sizeof *a->entries)};
 	if (l->stun.n)
@@ -231,8 +237,8 @@ static void begin(const struct icelist *l, const char *name, uint64_t now_s, str
 	}
 }
 
-void icelist_for_participant(const struct icelist *l, const struct icelist_participant *p, uint64_t now_s,
-	struct icelist_answer *a)
+void icelist_for_participant(const struct icelist *l, const struct icelist_participant *p,
+	uint64_t now_s, struct icelist_answer *a)
 {
 	*a = (struct icelist_answer){0};
 	if (!l)
@@ -241,10 +247,12 @@ void icelist_for_participant(const struct icelist *l, const struct icelist_parti
 	if (l->embedded.urls.n)
 		add_participant(a, &l->embedded, p, now_s);
 	if (!a->n && l->has_default_stun)
-		a->entries[a->n++] = (struct icelist_entry){.urls = default_stun, .n_urls = ARRAY_LEN(default_stun)};
+		a->entries[a->n++] = (struct icelist_entry){
+			.urls = default_stun, .n_urls = ARRAY_LEN(default_stun)};
 }
 
-void icelist_for_anybody(const struct icelist *l, const char *name, uint64_t now_s, struct icelist_answer *a)
+void icelist_for_anybody(
+	const struct icelist *l, const char *name, uint64_t now_s, struct icelist_answer *a)
 {
 	*a = (struct icelist_answer){0};
 	if (!l)

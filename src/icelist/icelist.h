@@ -31,7 +31,7 @@ struct icelist_turn {
 
 /* The TURN server in this process. */
 struct icelist_embedded {
-	bool is_on;
+	bool has_stun, has_relay;
 	const struct addr *ips; /* what clients reach it by; ports are ignored */
 	size_t n_ips;
 	uint16_t udp_port, tcp_port; /* 0 = not offered */
@@ -63,6 +63,9 @@ struct icelist *icelist_ref(struct icelist *l);
 /* Accepts NULL. Secrets are wiped with the last reference. */
 void icelist_unref(struct icelist *l);
 
+/* Whether a participant whose API key is known gets a server that relays. `l` may be NULL. */
+bool icelist_relays_participants(const struct icelist *l);
+
 /* What is told of one set of servers. */
 struct icelist_entry {
 	const char *const *urls; /* borrowed from the list */
@@ -86,15 +89,16 @@ struct icelist_participant {
  * For a participant of a room: the embedded server with credentials for this participant alone (turn/participant.h),
  * REST credentials named after its sid, fixed users. *a is owned: icelist_answer_free. `l` NULL gives no servers.
  */
-void icelist_for_participant(const struct icelist *l, const struct icelist_participant *p, uint64_t now_s,
-	struct icelist_answer *a);
+void icelist_for_participant(const struct icelist *l, const struct icelist_participant *p,
+	uint64_t now_s, struct icelist_answer *a);
 
 /*
  * For somebody unknown. Of the embedded server, relaying is offered only with its shared secret: participants'
  * credentials are not for strangers. `name` tells the askers apart in REST user names `<expiry>:<name>`; cut at
  * ICELIST_NAME_MAX. *a is owned: icelist_answer_free.
  */
-void icelist_for_anybody(const struct icelist *l, const char *name, uint64_t now_s, struct icelist_answer *a);
+void icelist_for_anybody(
+	const struct icelist *l, const char *name, uint64_t now_s, struct icelist_answer *a);
 
 void icelist_answer_free(struct icelist_answer *a);
 
@@ -112,4 +116,5 @@ MUST_CHECK int icelist_json(const struct icelist_answer *a, struct buf *out);
  * `out` holds ICELIST_PASSWORD_CAP bytes.
  */
 enum { ICELIST_PASSWORD_CAP = 29 };
-void icelist_rest_password(struct slice secret, struct slice username, char out[ICELIST_PASSWORD_CAP]);
+void icelist_rest_password(
+	struct slice secret, struct slice username, char out[ICELIST_PASSWORD_CAP]);

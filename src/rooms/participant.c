@@ -73,7 +73,8 @@ static Livekit__ParticipantInfo **others_of(struct participant *p, size_t *n)
 }
 
 /* The ICE servers for this participant, with credentials of its own. `ice` is what they point into. */
-static void fill_ice_servers(struct participant *p, Livekit__JoinResponse *join, struct icelist_answer *ice)
+static void fill_ice_servers(
+	struct participant *p, Livekit__JoinResponse *join, struct icelist_answer *ice)
 {
 	const struct rooms *r = p->room->rooms;
 	struct slice secret = {0};

@@ -42,12 +42,13 @@ async function serve({ config = {}, env = {} }, test) {
 	const base = {
 		port, bind_addresses: ['127.0.0.1'], keys: { key: 'a-secret-of-more-than-32-characters' },
 		rtc: { udp_port: await freeUdp(), workers: 1, enable_loopback_candidate: true },
+		limit: { ice_requests_per_minute: 0 },
 	};
 	const write = (more) => fs.writeFileSync(file, JSON.stringify({ ...base, ...more, rtc: { ...base.rtc, ...more.rtc } }), { mode: 0o600 });
 	write(config);
 	const child = spawn(sterna, ['serve', '--config', file], { env: { ...clean, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
 	const exited = new Promise((yes) => child.on('exit', (code) => yes(code)));
-	let log = '';
+	let log = '', relay;
 	child.stderr.on('data', (d) => { log += d; });
 	try {
 		await until('the start', () => {
@@ -57,9 +58,11 @@ async function serve({ config = {}, env = {} }, test) {
 		});
 		await test({
 			log: () => log,
+			relay: () => relay,
 			raw: async () => {
 				const r = await fetch(`http://127.0.0.1:${port}/api/v1/config/webrtc`);
 				check([r.status, r.headers.get('content-type'), r.headers.get('cache-control')], [200, 'application/json', 'no-store'], 'headers');
+				relay = r.headers.get('sterna-relay');
 				return r.text();
 			},
 			reload: async (more) => {
@@ -127,6 +130,34 @@ tests.push(['rtc.stun_servers and rtc.turn_servers; a reload', async () => {
 		const want = JSON.stringify({ iceServers: [{ urls: ['stun:other:1'] }] });
 		await until('the new list', async () => (await s.raw()) === want);
 		check(s.log().includes(credential) || s.log().includes('shared-secret'), false, 'secrets in the log');
+	});
+}]);
+
+/* Offered, not tried: another program may hold these ports. */
+const embedded = { enabled: true, bind_addresses: ['127.0.0.1'], external_ips: ['192.0.2.7', '2001:db8::7'], udp_port: await freeTcp(), tls_port: 0, relay_range_start: 20000, relay_range_end: 20100 };
+const at = (kind, query = '') => ['192.0.2.7', '[2001:db8::7]'].map((ip) => `${kind}:${ip}:${embedded.udp_port}${query}`);
+
+tests.push(['the TURN server in the process, without a shared secret: STUN only for strangers', async () => {
+	await serve({ config: { turn: embedded } }, async (s) => {
+		check(JSON.parse(await s.raw()).iceServers, [{ urls: at('stun') }], 'list');
+		check(s.relay(), 'participants', 'but participants get more');
+	});
+}]);
+
+tests.push(['the TURN server in the process, with a shared secret and TLS ended in front', async () => {
+	const turn = { ...embedded, tls_port: await freeTcp(), external_tls: true, domain: 'turn.example.com', secrets: ['first', 'second'], ttl_seconds: 600 };
+	await serve({ config: { turn } }, async (s) => {
+		const [stun, relay] = JSON.parse(await s.raw()).iceServers;
+		check(stun, { urls: at('stun') }, 'STUN');
+		check([...relay.urls].sort(), [...at('turn', '?transport=udp'), ...at('turn', '?transport=tcp'), 'turns:turn.example.com:443?transport=tcp'].sort(), 'URLs');
+		check(Math.abs(Number(relay.username.split(':')[0]) - Date.now() / 1000 - 600) < 30, true, relay.username);
+		check(relay.credential, crypto.createHmac('sha1', 'first').update(relay.username).digest('base64'), 'password');
+	});
+}]);
+
+tests.push(['the TURN server in the process, known by rtc.node_ip', async () => {
+	await serve({ config: { turn: { ...embedded, external_ips: [], tcp: false, stun_only: true }, rtc: { node_ip: '192.0.2.9' } } }, async (s) => {
+		check(JSON.parse(await s.raw()).iceServers, [{ urls: [`stun:192.0.2.9:${embedded.udp_port}`] }], 'list');
 	});
 }]);
 

@@ -108,8 +108,11 @@ static struct icelist *ice_servers(const char *host)
 	const struct icelist_turn turn = {
 		.urls = turn_urls, .n_urls = 1, .secret = "shared-secret", .ttl_s = 3600};
 	char *stun = xasprintf("stun:%s:3478", host);
-	struct icelist *l = icelist_new(&(struct icelist_cfg){
-		.stun_urls = (const char *const *)&stun, .n_stun_urls = 1, .turn = &turn, .n_turn = 1});
+	struct icelist *l =
+		icelist_new(&(struct icelist_cfg){.stun_urls = (const char *const *)&stun,
+			.n_stun_urls = 1,
+			.turn = &turn,
+			.n_turn = 1});
 	xfree(stun);
 	return l;
 }

@@ -529,15 +529,24 @@ static void browsers_are_told_of_whole_turn_servers_only(void **st)
 		const char *body, *env[3], *warning;
 		bool is_whole;
 	} rows[] = {
-		{"webrtc: {turn_urls: [turn:h:3478, turns:h:5349], turn_username: u, turn_credential: c}", {0}, NULL, true},
-		{NULL, {"WEBRTC_TURN_URLS= turn:h:3478 ,, turns:h:5349,", "WEBRTC_TURN_USERNAME=u", "WEBRTC_TURN_CREDENTIAL=c"},
+		{"webrtc: {turn_urls: [turn:h:3478, turns:h:5349], turn_username: u, "
+		 "turn_credential: c}",
+			{0}, NULL, true},
+		{NULL,
+			{"WEBRTC_TURN_URLS= turn:h:3478 ,, turns:h:5349,", "WEBRTC_TURN_USERNAME=u",
+				"WEBRTC_TURN_CREDENTIAL=c"},
 			NULL, true},
 		{NULL, {"WEBRTC_TURN_URLS=turn:h:3478", "WEBRTC_STUN_URLS=stun:h:3478"},
-			"WEBRTC_TURN_URLS: half a TURN configuration, browsers are told about STUN only: "
-			"webrtc.turn_username and webrtc.turn_credential missing", false},
-		{NULL, {"WEBRTC_TURN_USERNAME=u", "WEBRTC_TURN_CREDENTIAL=c"}, "webrtc.turn_urls missing", false},
-		{NULL, {"WEBRTC_TURN_URLS=turn:h:1", "WEBRTC_TURN_CREDENTIAL=c"}, "webrtc.turn_username missing", false},
-		{"webrtc: {turn_urls: [turn:h:3478], turn_username: u}", {0}, "webrtc.turn_credential missing", false},
+			"WEBRTC_TURN_URLS: half a TURN configuration, browsers are told about STUN "
+			"only: "
+			"webrtc.turn_username and webrtc.turn_credential missing",
+			false},
+		{NULL, {"WEBRTC_TURN_USERNAME=u", "WEBRTC_TURN_CREDENTIAL=c"},
+			"webrtc.turn_urls missing", false},
+		{NULL, {"WEBRTC_TURN_URLS=turn:h:1", "WEBRTC_TURN_CREDENTIAL=c"},
+			"webrtc.turn_username missing", false},
+		{"webrtc: {turn_urls: [turn:h:3478], turn_username: u}", {0},
+			"webrtc.turn_credential missing", false},
 		{NULL, {"WEBRTC_TURN_URLS= , ,"}, NULL, false},
 		{NULL, {"WEBRTC_STUN_URLS= stun:a , stun:b,"}, NULL, false},
 	};
@@ -569,8 +578,9 @@ static void ice_urls_are_checked(void **st)
 	static const struct {
 		const char *env, *error;
 	} rows[] = {
-		{"WEBRTC_STUN_URLS=stun.example.com:3478", "WEBRTC_STUN_URLS: \"stun.example.com:3478\" is not a URL of that "
-							   "kind; use one such as stun:example.com:3478"},
+		{"WEBRTC_STUN_URLS=stun.example.com:3478",
+			"WEBRTC_STUN_URLS: \"stun.example.com:3478\" is not a URL of that "
+			"kind; use one such as stun:example.com:3478"},
 		{"WEBRTC_STUN_URLS=turn:h", "WEBRTC_STUN_URLS: \"turn:h\" is not"},
 		{"WEBRTC_TURN_URLS=stun:h", "WEBRTC_TURN_URLS: \"stun:h\" is not"},
 		{"WEBRTC_TURN_URLS=turn:", "WEBRTC_TURN_URLS: \"turn:\" is not"},

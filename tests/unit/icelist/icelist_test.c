@@ -61,7 +61,10 @@ static void half_a_turn_server_is_none(void **st)
 		{.secret = "s", .ttl_s = 60},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(halves); i++)
-		expect(&(struct icelist_cfg){.stun_urls = stun, .n_stun_urls = 1, .turn = &halves[i], .n_turn = 1},
+		expect(&(struct icelist_cfg){.stun_urls = stun,
+			       .n_stun_urls = 1,
+			       .turn = &halves[i],
+			       .n_turn = 1},
 			"{\"iceServers\":[{\"urls\":[\"stun:h:3478\"]}]}");
 }
 
@@ -77,8 +80,12 @@ static void rest_passwords(void **st)
 
 static void a_secret_makes_credentials_for_each(void **st)
 {
-	const struct icelist_turn t = {
-		.urls = turn, .n_urls = 1, .username = "u", .credential = "c", .secret = "shared-secret", .ttl_s = 3600};
+	const struct icelist_turn t = {.urls = turn,
+		.n_urls = 1,
+		.username = "u",
+		.credential = "c",
+		.secret = "shared-secret",
+		.ttl_s = 3600};
 	struct icelist *l = icelist_new(&(struct icelist_cfg){.turn = &t, .n_turn = 1});
 	struct icelist_answer a;
 	icelist_for_anybody(l, "aero:session123", NOW_S, &a);
@@ -105,8 +112,16 @@ static struct addr ip_of(const char *text)
 static void embedded_urls(void **st)
 {
 	const struct addr ips[] = {ip_of("192.0.2.1"), ip_of("2001:db8::1")};
-	struct icelist_cfg cfg = {.embedded = {.is_on = true, .ips = ips, .n_ips = 2, .udp_port = 3478,
-		.tcp_port = 3479, .domain = "turn.example.com", .tls_port = 443, .secret = "shared-secret", .ttl_s = 3600}};
+	struct icelist_cfg cfg = {.embedded = {.has_stun = true,
+					  .has_relay = true,
+					  .ips = ips,
+					  .n_ips = 2,
+					  .udp_port = 3478,
+					  .tcp_port = 3479,
+					  .domain = "turn.example.com",
+					  .tls_port = 443,
+					  .secret = "shared-secret",
+					  .ttl_s = 3600}};
 	struct icelist *l = icelist_new(&cfg);
 	struct icelist_answer a;
 	icelist_for_anybody(l, "aero:session123", NOW_S, &a);
@@ -141,8 +156,12 @@ static void embedded_urls(void **st)
 static void strangers_get_no_relay_without_the_shared_secret(void **st)
 {
 	const struct addr ip = ip_of("192.0.2.1");
-	const struct icelist_cfg cfg = {
-		.embedded = {.is_on = true, .ips = &ip, .n_ips = 1, .udp_port = 3478, .ttl_s = 300}};
+	const struct icelist_cfg cfg = {.embedded = {.has_stun = true,
+						.has_relay = true,
+						.ips = &ip,
+						.n_ips = 1,
+						.udp_port = 3478,
+						.ttl_s = 300}};
 	expect(&cfg, "{\"iceServers\":[{\"urls\":[\"stun:192.0.2.1:3478\"]}]}");
 }
 
@@ -150,8 +169,13 @@ static void participants_get_credentials_of_their_own(void **st)
 {
 	const struct addr ip = ip_of("192.0.2.1");
 	const char *secret = "a-secret-of-more-than-32-characters";
-	const struct icelist_cfg cfg = {.embedded = {.is_on = true, .ips = &ip, .n_ips = 1, .udp_port = 3478,
-		.secret = "not-for-participants", .ttl_s = 300}};
+	const struct icelist_cfg cfg = {.embedded = {.has_stun = true,
+						.has_relay = true,
+						.ips = &ip,
+						.n_ips = 1,
+						.udp_port = 3478,
+						.secret = "not-for-participants",
+						.ttl_s = 300}};
 	struct icelist *l = icelist_new(&cfg);
 	struct icelist_answer a, b;
 	icelist_for_participant(l, &(struct icelist_participant){"key", secret, "PA_one"}, NOW_S, &a);
@@ -216,8 +240,8 @@ static void public_stun_is_for_participants_without_anything_else(void **st)
 static void the_list_is_a_copy_and_counts_its_holders(void **st)
 {
 	char url[] = "stun:a:1", *const urls[] = {url, url};
-	struct icelist *l =
-		icelist_new(&(struct icelist_cfg){.stun_urls = (const char *const *)urls, .n_stun_urls = 2});
+	struct icelist *l = icelist_new(
+		&(struct icelist_cfg){.stun_urls = (const char *const *)urls, .n_stun_urls = 2});
 	url[5] = 'b';
 	struct icelist *same = icelist_ref(l);
 	icelist_unref(l);

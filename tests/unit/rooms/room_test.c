@@ -60,7 +60,12 @@ static void join_tells_the_ice_servers(void **st)
 		.n_stun_urls = 1,
 		.turn = &server,
 		.n_turn = 1,
-		.embedded = {.is_on = true, .ips = &ip, .n_ips = 1, .tcp_port = 3478, .ttl_s = 300}});
+		.embedded = {.has_stun = true,
+			.has_relay = true,
+			.ips = &ip,
+			.n_ips = 1,
+			.tcp_port = 3478,
+			.ttl_s = 300}});
 	struct rooms_cfg cfg = h->cfg;
 	cfg.ice = l;
 	rooms_reload(h->rooms, &cfg, h->keys);
