@@ -161,8 +161,8 @@ static int parse_redis_words(struct store_dsn *d, const char *text, struct errbu
 
 static int parse_redis(struct store_dsn *d, const char *url, struct errbuf *eb)
 {
-	if (has_prefix(url, "rediss://"))
-		return err_set(eb, ERR_CONFIG, "Redis over TLS (rediss://) is not supported; put a tunnel before it");
+	if (has_prefix(url, "rediss:"))
+		return err_set(eb, ERR_CONFIG, "Redis over TLS (rediss:) is not supported; put a tunnel before it");
 	int err = has_prefix(url, "redis://") ? parse_redis_url(d, url, eb) : parse_redis_words(d, url, eb);
 	if (!err && (!d->host || !*d->host))
 		err = err_set(eb, ERR_CONFIG, "Redis: the host is missing or badly escaped");
@@ -202,13 +202,30 @@ static int parse_sqlite(struct store_dsn *d, const char *url, struct errbuf *eb)
 	return 0;
 }
 
+static const struct scheme {
+	const char *prefix;
+	enum store_dialect dialect;
+	bool may_precede_words; /* "redis:ip=… dbname=…" */
+} schemes[] = {
+	{"sqlite:", STORE_SQLITE, false},
+	{"postgresql:", STORE_POSTGRESQL, true},
+	{"postgres:", STORE_POSTGRESQL, true},
+	{"redis:", STORE_REDIS, true},
+	{"rediss:", STORE_REDIS, false},
+};
+
+static const struct scheme *find_scheme(const char *url)
+{
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+		if (has_prefix(url, schemes[i].prefix))
+			return &schemes[i];
+	return NULL;
+}
+
+/* What a string without a scheme looks like. */
 static enum store_dialect guess(const char *url)
 {
-	if (has_prefix(url, "redis://") || has_prefix(url, "rediss://"))
-		return STORE_REDIS;
-	if (has_prefix(url, "postgresql://") || has_prefix(url, "postgres://"))
-		return STORE_POSTGRESQL;
-	if (has_prefix(url, "sqlite:") || strncmp(url, "/", 1) == 0 || strncmp(url, "./", 2) == 0)
+	if (strncmp(url, "/", 1) == 0 || strncmp(url, "./", 2) == 0)
 		return STORE_SQLITE;
 	if (strncmp(url, "ip=", 3) == 0 || strstr(url, " ip="))
 		return STORE_REDIS;
@@ -225,11 +242,12 @@ int store_dsn_parse(
 		return err_set(eb, ERR_CONFIG, "the database is missing");
 	if (strlen(url) > TEXT_MAX)
 		return err_set(eb, ERR_CONFIG, "the connection string is longer than %d bytes", TEXT_MAX);
-	enum store_dialect seen = guess(url);
-	bool has_scheme = strstr(url, "://") || has_prefix(url, "sqlite:");
-	if (dialect != STORE_BY_URL && has_scheme && seen != dialect)
+	const struct scheme *scheme = find_scheme(url);
+	if (scheme && dialect != STORE_BY_URL && scheme->dialect != dialect)
 		return err_set(eb, ERR_CONFIG, "the URL is one of another kind of database");
-	d->dialect = dialect == STORE_BY_URL ? seen : dialect;
+	d->dialect = scheme ? scheme->dialect : dialect == STORE_BY_URL ? guess(url) : dialect;
+	if (scheme && scheme->may_precede_words && strncmp(url + strlen(scheme->prefix), "//", 2) != 0)
+		url += strlen(scheme->prefix);
 	int err;
 	switch (d->dialect) {
 	case STORE_SQLITE: err = parse_sqlite(d, url, eb); break;

@@ -189,6 +189,13 @@ static int migrate(struct postgres_conn *c, struct errbuf *eb)
 	return err; /* the caller closes the connection on failure, which rolls back */
 }
 
+/* libpq would print the server's notices on stderr, among the lines of the log. */
+static void ignore_notice(void *arg, const char *message)
+{
+	(void)arg;
+	(void)message;
+}
+
 static int postgres_connect(
 	const struct store_dsn *d, const struct store_limits *lim, void **conn, struct errbuf *eb)
 {
@@ -197,12 +204,14 @@ static int postgres_connect(
 	struct postgres_conn *c = XNEW(struct postgres_conn);
 	c->query_timeout_ms = lim->query_timeout_ms;
 	c->pg = PQconnectStartParams(keys, values, 1);
-	int err = -ERR_SYSTEM;
-	if (!c->pg)
-		(void)fail(ERR_SYSTEM, "out of memory", eb);
-	else
-		err = finish_connect(
-			c->pg, clock_mono_us() + (uint64_t)lim->connect_timeout_ms * US_PER_MS, eb);
+	uint64_t until = clock_mono_us() + (uint64_t)lim->connect_timeout_ms * US_PER_MS;
+	int err;
+	if (!c->pg) {
+		err = fail(ERR_SYSTEM, "out of memory", eb);
+	} else {
+		(void)PQsetNoticeProcessor(c->pg, ignore_notice, NULL);
+		err = finish_connect(c->pg, until, eb);
+	}
 	if (!err && PQsetnonblocking(c->pg, 1) != 0)
 		err = fail(ERR_SYSTEM, PQerrorMessage(c->pg), eb);
 	if (!err && lim->may_create)

@@ -28,9 +28,10 @@ enum store_dialect {
 /* Zero means the default in brackets. Strings are copied. */
 struct store_turn_cfg {
 	/*
-	 * sqlite:PATH or a path; postgresql://… (libpq) or "host=… dbname=… user=… password=…";
-	 * redis://[USER:PASSWORD@]HOST
-	 * [:PORT][/DB] or "ip=… dbname=DB port=… user=… password=… connect_timeout=S".
+	 * sqlite:PATH or a path; postgresql://… (libpq);
+	 * redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]; or coturn's words, with "postgresql:" or
+	 * "redis:" before them where the dialect does not tell: "host=… dbname=… user=…
+	 * password=…", "ip=… dbname=DB port=… user=… password=… connect_timeout=S".
 	 */
 	const char *url;
 	enum store_dialect dialect;
@@ -92,8 +93,8 @@ enum store_row_kind {
 struct store_row {
 	enum store_row_kind kind;
 	const char *realm; /* "" = the default realm */
-	const char *name;  /* OPTION: max-bps, user-quota, total-quota or something unknown; ORIGIN:
-			      the origin; else "" */
+	const char *name;  /* OPTION: max-bps, user-quota, total-quota or another; ORIGIN: as turnadmin
+			      writes it, "http://example.org:80"; USER; else "" */
 	const char *value; /* secret, address range "a", "a-b" or CIDR, the option's value; else "" */
 	uint64_t number;   /* OPTION: the value; rows whose value is no number are left out and logged */
 };
