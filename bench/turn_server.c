@@ -5,6 +5,8 @@
  *
  * -m: multiplex_peer; -e: relay sockets are opened at once instead of with the first permission; -x ADDRESS:
  * external address of the relay; -2 ADDRESS: the other address of NAT behaviour discovery. Loopback peers are allowed.
+ * -c CERTIFICATE -k KEY: TLS and DTLS as well, on the same port; -P: 127.0.0.1 speaks the PROXY protocol;
+ * -i SECONDS: idle time-out of streams; -q BYTES: of their queues; -C CONNECTIONS: how many there may be.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -29,10 +31,11 @@ struct unit {
 };
 
 struct server {
-	const char *listen, *relay, *external, *other, *user, *password;
+	const char *listen, *relay, *external, *other, *user, *password, *cert, *key;
+	unsigned idle_s, queue_bytes, connections;
 	unsigned port, workers;
 	uint16_t relay_first, relay_last;
-	bool is_multiplexed, is_eager;
+	bool is_multiplexed, is_eager, has_proxy;
 	struct unit units[WORKERS_MAX];
 	struct turnd_shared *shared;
 	struct turn_policy *policy;
@@ -56,7 +59,7 @@ static struct addr address(const char *text, unsigned port)
 static void options(struct server *s, int argc, char **argv)
 {
 	char *colon, *end;
-	for (int c; (c = getopt(argc, argv, "l:p:r:w:u:x:2:R:me")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "l:p:r:w:u:x:2:R:c:k:i:q:C:meP")) != -1;) {
 		switch (c) {
 		case 'l': s->listen = optarg; break;
 		case 'p': s->port = (unsigned)strtoul(optarg, NULL, 10); break;
@@ -66,6 +69,12 @@ static void options(struct server *s, int argc, char **argv)
 		case '2': s->other = optarg; break;
 		case 'm': s->is_multiplexed = true; break;
 		case 'e': s->is_eager = true; break;
+		case 'c': s->cert = optarg; break;
+		case 'k': s->key = optarg; break;
+		case 'P': s->has_proxy = true; break;
+		case 'i': s->idle_s = (unsigned)strtoul(optarg, NULL, 10); break;
+		case 'q': s->queue_bytes = (unsigned)strtoul(optarg, NULL, 10); break;
+		case 'C': s->connections = (unsigned)strtoul(optarg, NULL, 10); break;
 		case 'R':
 			s->relay_first = (uint16_t)strtoul(optarg, &end, 10);
 			s->relay_last = *end == '-' ? (uint16_t)strtoul(end + 1, NULL, 10) : 0;
@@ -103,7 +112,8 @@ static void on_stop(struct worker *w)
 
 static const struct worker_ops ops = {on_start, on_end_turn, on_stop};
 
-static struct turn_auth *make_auth(const struct server *s, const uint8_t nonce_key[TURN_NONCE_KEY_LEN])
+static struct turn_auth *make_auth(
+	const struct server *s, const uint8_t nonce_key[TURN_NONCE_KEY_LEN])
 {
 	const struct turn_static_user user = {.name = s->user, .password = s->password};
 	struct turn_auth_cfg cfg = {
@@ -134,6 +144,9 @@ static void set_listen(struct server *s, struct turnd_listen listen[LISTEN_MAX],
 		listen[i] = (struct turnd_listen){.at = address(ip, s->port + i % 2),
 			.udp = true,
 			.tcp = true,
+			.tls = *s->cert != 0,
+			.dtls = *s->cert != 0,
+			.proxy_protocol = s->has_proxy,
 			.is_other_addr = i / 2,
 			.is_other_port = i % 2};
 	}
@@ -152,6 +165,7 @@ static void start_workers(struct server *s)
 	struct turnd_relay_addr relay = {.at = address(s->relay, 0)};
 	struct errbuf eb = {""};
 	size_t n_listen;
+	const struct cidr proxy = {.base = address("127.0.0.1", 0), .bits = 32};
 	if (s->external)
 		relay.advertised = address(s->external, 0);
 	set_listen(s, listen, &n_listen, others);
@@ -163,14 +177,16 @@ static void start_workers(struct server *s)
 		.n_relay = 1,
 		.relay_first = s->relay_first,
 		.relay_last = s->relay_last,
-		.cert_file = "",
-		.key_file = "",
+		.proxies = &proxy,
+		.n_proxies = 1,
+		.cert_file = s->cert,
+		.key_file = s->key,
 		.key_password = "",
 		.tls_ciphers = "",
-		.stream_connections = 100000,
-		.stream_queue_bytes = 1 << 20,
+		.stream_connections = s->connections,
+		.stream_queue_bytes = s->queue_bytes,
 		.stream_queue_us = US_PER_S,
-		.stream_idle_us = 60ULL * US_PER_S,
+		.stream_idle_us = (uint64_t)s->idle_s * US_PER_S,
 		.dtls_connections = 100000,
 		.socket_buffer_bytes = 0,
 		.multiplex_peer = s->is_multiplexed,
@@ -233,6 +249,11 @@ int main(int argc, char **argv)
 		.relay = "127.0.0.1",
 		.user = "user",
 		.password = "pass",
+		.cert = "",
+		.key = "",
+		.idle_s = 60,
+		.queue_bytes = 1 << 20,
+		.connections = 100000,
 		.port = 3478,
 		.workers = 1,
 		.relay_first = 10000,

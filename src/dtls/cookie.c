@@ -41,7 +41,8 @@ static void cookie_of(const struct hmac_sha256 *secret, const struct addr *from,
 	hmac_sha256(secret, &part, 1, out);
 }
 
-static bool is_cookie_of(const struct hmac_sha256 *secret, const struct addr *from, struct slice cookie)
+static bool is_cookie_of(
+	const struct hmac_sha256 *secret, const struct addr *from, struct slice cookie)
 {
 	uint8_t mac[HMAC_SHA256_LEN];
 	cookie_of(secret, from, mac);
@@ -68,7 +69,8 @@ static bool read_hello(struct slice d, const uint8_t **random, struct slice *coo
 	struct slice record = cursor_take(&c, cursor_u16(&c));
 	if (!c.ok || record.n < HANDSHAKE_HDR_LEN)
 		return false;
-	size_t length = rd24(record.p + 1), offset = rd24(record.p + 6), fragment = rd24(record.p + 9);
+	size_t length = rd24(record.p + 1), offset = rd24(record.p + 6),
+	       fragment = rd24(record.p + 9);
 	if (offset != 0 || fragment != length || record.n != HANDSHAKE_HDR_LEN + length)
 		return false;
 	c = cursor_of(slice_of(record.p + HANDSHAKE_HDR_LEN, length));
@@ -107,7 +109,8 @@ enum dtls_hello dtls_cookie_check(const struct dtls_cookies *c, const struct add
 	struct slice cookie;
 	if (!read_hello(datagram, random, &cookie) || datagram.n < DTLS_COOKIE_ANSWER_LEN)
 		return DTLS_HELLO_BAD;
-	if (cookie.n && (is_cookie_of(&c->now, from, cookie) || is_cookie_of(&c->before, from, cookie)))
+	if (cookie.n &&
+		(is_cookie_of(&c->now, from, cookie) || is_cookie_of(&c->before, from, cookie)))
 		return DTLS_HELLO_PROVEN;
 	/* A cookie that is too old is no reason to give up: the client gets a new one. */
 	write_answer(c, from, datagram, answer);

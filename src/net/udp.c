@@ -38,7 +38,7 @@ static int open_error(struct errbuf *eb, const struct addr *local, const char *w
 	int e = errno;
 	if (e == EADDRINUSE)
 		return err_set(eb, ERR_SYSTEM,
-			"UDP %s is in use by another program; stop it or choose another rtc.udp_port",
+			"UDP %s is in use by another program; stop it or choose another port",
 			addr_format(local, text));
 	return err_set(eb, ERR_SYSTEM, "UDP %s: %s: %s", addr_format(local, text), what, strerror(e));
 }

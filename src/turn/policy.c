@@ -334,13 +334,9 @@ static bool passes(const struct turn_policy *p, unsigned family, struct ip ip)
 	return !is_denied && !set_has(&p->builtin, family, ip);
 }
 
-bool turn_policy_allows(const struct turn_policy *p, const struct addr *peer)
+bool turn_policy_allows_stranger(const struct turn_policy *p, const struct addr *peer)
 {
 	uint32_t inner[DRESS_MAX];
-	if (!addr_is_v4(peer) && !addr_is_v6(peer))
-		return false;
-	if (is_own(p, peer))
-		return true;
 	unsigned family = addr_is_v6(peer) ? V6 : V4;
 	struct ip ip = ip_of(peer);
 	if (!passes(p, family, ip))
@@ -350,4 +346,11 @@ bool turn_policy_allows(const struct turn_policy *p, const struct addr *peer)
 		if (!passes(p, V4, (struct ip){0, inner[i]}))
 			return false;
 	return true;
+}
+
+bool turn_policy_allows(const struct turn_policy *p, const struct addr *peer)
+{
+	if (!addr_is_v4(peer) && !addr_is_v6(peer))
+		return false;
+	return is_own(p, peer) || turn_policy_allows_stranger(p, peer);
 }

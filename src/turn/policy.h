@@ -45,3 +45,9 @@ void turn_policy_free(struct turn_policy *p); /* accepts NULL */
  * of its ports would; turn/ asks again with the port before a datagram is sent.
  */
 bool turn_policy_allows(const struct turn_policy *p, const struct addr *peer);
+
+/*
+ * The same without regard to own addresses: for a port of the relay range that no allocation has, and that may be
+ * another program's.
+ */
+bool turn_policy_allows_stranger(const struct turn_policy *p, const struct addr *peer);

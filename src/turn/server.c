@@ -148,6 +148,11 @@ void turn_flow_closed(struct turn_server *s, const struct turn_flow *flow)
 		turn_alloc_free(a, "connection closed");
 }
 
+bool turn_flow_has_alloc(const struct turn_server *s, const struct turn_flow *flow)
+{
+	return turn_table_find(&s->flows, flow) != NULL;
+}
+
 struct method {
 	uint16_t method;
 	void (*handle)(struct turn_req *rq);

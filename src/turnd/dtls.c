@@ -13,8 +13,6 @@ enum {
 	APP_MAX = 4000, /* larger ones come and go in fragments of IP, as over UDP */
 	PLACES = 64 * 1024,
 	KEY_CAP = 2 + ADDR_KEY_CAP,
-	CHANNEL_FIRST_BYTE = 0x40,
-	CHANNEL_LAST_BYTE = 0x4f,
 };
 
 struct dtls_client {
@@ -137,7 +135,7 @@ static void on_data(void *arg, struct slice data)
 	c->heard_us = t->worker->now_us;
 	if (first < 4) {
 		turn_rx_stun(t->server, &c->flow, p, data.n, t->worker->now_us);
-	} else if (first >= CHANNEL_FIRST_BYTE && first <= CHANNEL_LAST_BYTE) {
+	} else if (first >= TURN_CHANNEL_FIRST >> 8 && first <= TURN_CHANNEL_LAST >> 8) {
 		hot_enter();
 		turn_rx_channel(t->server, &c->flow, p, data.n, t->worker->now_us);
 		hot_leave();
@@ -186,8 +184,10 @@ static void client_new(struct turnd_listener *l, const struct udp_dgram *d, cons
 	c->t = t;
 	c->listener = l;
 	c->conn.transport = TURN_DTLS;
-	c->flow = (struct turn_flow){
-		.transport = TURN_DTLS, .listener = l->index, .client = *d->from, .server = l->server};
+	c->flow = (struct turn_flow){.transport = TURN_DTLS,
+		.listener = l->index,
+		.client = *d->from,
+		.server = l->server};
 	c->heard_us = t->worker->now_us;
 	c->hello = map_hash(slice_of(random, DTLS_RANDOM_LEN));
 	timer_init(&c->timer, on_timer, c);

@@ -137,7 +137,6 @@ static void drop_head(struct outq *q, struct outq_pool *pool)
 void outq_took(struct outq *q, struct outq_pool *pool, size_t n)
 {
 	q->bytes -= (uint32_t)n;
-	q->begun -= MIN(q->begun, (uint32_t)n);
 	while (n) {
 		struct outq_chunk *c = q->head;
 		size_t take = MIN(n, (size_t)(c->to - c->from));
@@ -148,18 +147,14 @@ void outq_took(struct outq *q, struct outq_pool *pool, size_t n)
 	}
 }
 
-/* Where the first message begins of which nothing has gone out, or has been begun. */
-static uint32_t first_whole(struct outq_chunk *c, uint32_t begun)
+/* Where the first message begins of which nothing has gone out. */
+static uint32_t first_whole(struct outq_chunk *c)
 {
-	uint32_t at = c->mark, from = c->from + begun;
-	while (at < from) {
-		struct framing f = framing_next(slice_of(c->p + at, c->to - at));
-		at = f.n ? at + (uint32_t)f.size : c->to;
+	while (c->mark < c->from) {
+		struct framing f = framing_next(slice_of(c->p + c->mark, c->to - c->mark));
+		c->mark = f.n ? c->mark + (uint32_t)f.size : c->to;
 	}
-	/* Up to `from` the bytes may be gone already; from here on a walk can start again. */
-	if (!begun)
-		c->mark = at;
-	return at;
+	return c->mark;
 }
 
 /* Moves what stays over what goes. */
@@ -187,12 +182,10 @@ size_t outq_drop_stale(struct outq *q, struct outq_pool *pool, uint64_t before_u
 {
 	size_t dropped = 0;
 	struct outq_chunk *before = NULL;
-	uint32_t begun = q->begun;
 	for (struct outq_chunk *c = q->head, *next; c && c->first_us < before_us; c = next) {
 		next = c->next;
-		uint32_t was = c->to, here = MIN(begun, c->to - c->from);
-		dropped += cut_data(c, first_whole(c, here));
-		begun -= here;
+		uint32_t was = c->to;
+		dropped += cut_data(c, first_whole(c));
 		q->bytes -= was - c->to;
 		if (c->from < c->to) {
 			before = c;

@@ -1,9 +1,10 @@
 /*
  * outq: what waits to be written to a stream, in chunks that a worker's connections share.
  *
- * A chunk holds whole messages one behind the other and is as large as one TLS record, so that a burst leaves with one
- * writev or as one record. Bytes that the socket (or OpenSSL) has begun to take are never cut out; whole messages of
- * data that have waited too long are. Who puts in bytes without message boundaries does not call outq_drop_stale.
+ * A chunk holds whole messages one behind the other and is as large as a TLS record may be, so that
+ * a burst leaves with one writev. A message of which the socket has taken a part is never cut;
+ * whole messages of data that have waited too long are. Who puts in bytes without message
+ * boundaries does not call outq_drop_stale.
  */
 #pragma once
 #include <stdbool.h>
@@ -22,7 +23,7 @@ struct outq_chunk {
 	struct outq_chunk *next;
 	uint64_t first_us; /* when its first message came */
 	uint32_t cap, from, to; /* bytes [from, to) wait */
-	uint32_t mark;          /* a message begins here, at `from` or before it */
+	uint32_t mark;          /* a message begins here; `from` may be within it, or before it */
 	uint8_t p[];
 };
 
@@ -35,7 +36,6 @@ struct outq_pool {
 struct outq {
 	struct outq_chunk *head, *tail;
 	uint32_t bytes;
-	uint32_t begun; /* bytes at the front that have to go as they are */
 };
 
 void outq_pool_init(struct outq_pool *pool);
@@ -49,7 +49,8 @@ void outq_chunk_give(struct outq_pool *pool, struct outq_chunk *c); /* accepts N
  * Appends a place of n bytes, to be filled by the caller before anything else is done with q. A chunk takes no more
  * messages once it is older than slack_us.
  */
-uint8_t *outq_place(struct outq *q, struct outq_pool *pool, size_t n, uint64_t now_us, uint64_t slack_us);
+uint8_t *outq_place(
+	struct outq *q, struct outq_pool *pool, size_t n, uint64_t now_us, uint64_t slack_us);
 
 /* Appends bytes that have no boundaries; any length. */
 void outq_add(struct outq *q, struct outq_pool *pool, struct slice bytes, uint64_t now_us);

@@ -75,7 +75,8 @@ static int parse_v1_line(struct proxy_header *out, struct slice line)
 	/* §2.1: what follows UNKNOWN is skipped, however many words it has. */
 	static const char unknown[] = "PROXY UNKNOWN";
 	size_t len = sizeof unknown - 1;
-	if (line.n >= len && memcmp(line.p, unknown, len) == 0 && (line.n == len || line.p[len] == ' '))
+	if (line.n >= len && memcmp(line.p, unknown, len) == 0 &&
+		(line.n == len || line.p[len] == ' '))
 		return 0;
 	if (n != WORDS_MAX)
 		return -ERR_MALFORMED;
@@ -167,7 +168,8 @@ static int parse_v2(struct proxy_header *out, struct slice in)
 	if (in.n - PROXY_V2_HDR_LEN < n)
 		return -ERR_AGAIN;
 	out->size = PROXY_V2_HDR_LEN + n;
-	struct slice header = slice_of(in.p, out->size), body = slice_of(in.p + PROXY_V2_HDR_LEN, n);
+	struct slice header = slice_of(in.p, out->size),
+		     body = slice_of(in.p + PROXY_V2_HDR_LEN, n);
 	uint8_t over = in.p[13];
 	size_t ip_len = over == OVER_TCP4 ? 4 : over == OVER_TCP6 ? 16 : 0;
 	/* §2.2: LOCAL is the proxy's own connection, a health check; the rest of the header says nothing. */

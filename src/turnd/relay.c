@@ -258,8 +258,10 @@ static int try_port(struct turnd_home *h, struct turn_relay *r, uint16_t port)
 	struct turnd *t = h->t;
 	addr_set_port(&r->own.sock.local, port);
 	int err = r->is_tcp ? turnd_tcp_relay_open(t, r) : t->cfg.is_lazy ? 0 : start_own(r);
-	if (!err && !r->is_tcp)
+	if (!err && !r->is_tcp) {
 		h->by_port[turnd_ports_index(&h->udp_ports, port)] = r;
+		turnd_shared_mark(t->shared, h->index, port, true);
+	}
 	return err;
 }
 
@@ -413,6 +415,7 @@ void turnd_relay_close(void *arg, struct turn_relay *r)
 		turnd_mux_release(h->mux, r);
 	} else {
 		turnd_relay_sock_close(t, &r->own);
+		turnd_shared_mark(t->shared, h->index, port, false);
 		h->by_port[turnd_ports_index(&h->udp_ports, port)] = NULL;
 		turnd_ports_give(&h->udp_ports, port);
 	}

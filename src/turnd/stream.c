@@ -41,7 +41,8 @@ void stream_socket_options(int fd)
 
 static bool is_established(const struct stream *st)
 {
-	return st->state == STREAM_OPEN || st->state == STREAM_SPLICED || st->state == STREAM_ENDING;
+	return st->state == STREAM_OPEN || st->state == STREAM_SPLICED ||
+	       st->state == STREAM_ENDING;
 }
 
 void stream_close(struct stream *st, bool tell)
@@ -57,7 +58,8 @@ void stream_close(struct stream *st, bool tell)
 		stream_tls_bye(st);
 	wire_close(t, &st->wire);
 	outq_chunk_give(&s->pool, st->part);
-	st->part = NULL;
+	outq_chunk_give(&s->pool, st->unsent);
+	st->part = st->unsent = NULL;
 	wheel_del(&t->worker->wheel, &st->timer);
 	turnd_conn_del(t, &st->conn);
 	list_del(&st->node);
@@ -97,7 +99,7 @@ void stream_mark_dirty(struct stream *st)
 
 static void watch(struct stream *st)
 {
-	bool wants_write = st->tls_wants_write || !outq_is_empty(&st->wire.out);
+	bool wants_write = st->tls_wants_write || st->unsent || !outq_is_empty(&st->wire.out);
 	bool wants_read = !st->is_read_paused && !st->is_read_done;
 	wire_watch(st->t, &st->wire, (wants_read ? EPOLLIN : 0) | (wants_write ? EPOLLOUT : 0));
 }
@@ -162,7 +164,8 @@ void stream_finish_write(struct stream *st)
 	stream_mark_dirty(st);
 }
 
-/* A place behind what waits, or NULL: dropped and counted. Answers are not dropped; the connection is closed instead. */
+/* A place behind what waits, or NULL: dropped and counted. Answers are not dropped; the connection
+ * is closed instead. */
 static uint8_t *place(struct stream *st, size_t n, bool is_data)
 {
 	const struct turnd *t = st->t;
@@ -573,6 +576,7 @@ int turnd_streams_open(struct turnd *t, struct errbuf *eb)
 	s->t = t;
 	s->rx = xmalloc(STREAM_RX_CAP);
 	s->plain = xmalloc(STREAM_PLAIN_CAP);
+	s->sealed = xmalloc(STREAM_SEALED_CAP);
 	s->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		list_init(lists[i]);
@@ -615,6 +619,7 @@ void turnd_streams_close(struct turnd *t)
 		close(s->spare_fd);
 	xfree(s->rx);
 	xfree(s->plain);
+	xfree(s->sealed);
 	xfree(s);
 	t->streams = NULL;
 }

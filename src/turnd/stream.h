@@ -19,6 +19,7 @@ enum {
 	STREAM_RX = 65536,                          /* read at once */
 	STREAM_RX_CAP = STREAM_RX + OUTQ_LARGE,     /* … behind an unfinished message */
 	STREAM_PLAIN_CAP = OUTQ_CHUNK + OUTQ_LARGE, /* a record behind an unfinished message */
+	STREAM_SEALED_CAP = OUTQ_LARGE,             /* TLS records on their way out */
 	STREAM_SPLICE_MAX = 256 * 1024, /* RFC 6062: no more is read from one side while this waits for the other */
 };
 
@@ -50,6 +51,7 @@ struct stream {
 	SSL *ssl;                 /* NULL: plain */
 	struct slice in;          /* ciphertext that OpenSSL has not taken yet; only during stream_tls_input */
 	struct outq_chunk *part;  /* bytes of an unfinished message */
+	struct outq_chunk *unsent; /* TLS records that the socket has not taken */
 	struct turn_peer *peer;   /* SPLICED */
 	enum stream_state state;
 	bool is_tls_only, is_plain_only, has_alpn_http;
@@ -63,7 +65,9 @@ struct turnd_streams {
 	struct turnd_tls *tls; /* NULL without a certificate */
 	struct turnd_dtls *dtls; /* NULL without a listener or certificate */
 	struct outq_pool pool;
-	uint8_t *rx, *plain; /* STREAM_RX_CAP, STREAM_PLAIN_CAP */
+	uint8_t *rx, *plain, *sealed; /* STREAM_RX_CAP, STREAM_PLAIN_CAP, STREAM_SEALED_CAP */
+	size_t sealed_n;
+	struct stream *sealing; /* whose records are gathered in `sealed`; NULL outside a flush */
 	struct list all, dirty, dead;
 	struct list peers_dirty, peers_dead; /* tcp_relay.c's */
 	uint32_t n_streams;

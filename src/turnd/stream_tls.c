@@ -5,19 +5,45 @@
 
 #include "base/log.h"
 #include "base/metric.h"
+#include "turn/framing.h"
 #include "turnd/stream.h"
+
+enum { RECORD_OVERHEAD = 256 }; /* SSL3_RT_MAX_ENCRYPTED_OVERHEAD, and the header */
+
+/* Bytes that went; -1 with errno. */
+static ssize_t send_now(struct stream *st, const void *p, size_t n)
+{
+	ssize_t sent;
+	do
+		sent = send(st->wire.io.fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent;
+}
+
+static bool is_full(void)
+{
+	return errno == EAGAIN || errno == ENOBUFS;
+}
 
 int turnd_tls_bio_write(BIO *bio, const char *p, int n)
 {
 	struct stream *st = BIO_get_data(bio);
+	struct turnd_streams *s = st->t->streams;
 	BIO_clear_retry_flags(bio);
 	if (n <= 0 || st->wire.io.fd < 0)
 		return -1;
-	ssize_t sent;
-	do
-		sent = send(st->wire.io.fd, p, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
-	if (sent < 0 && (errno == EAGAIN || errno == ENOBUFS))
+	/* During a flush records are gathered; stream_tls_flush sees to it that there is room. */
+	if (s->sealing == st && (size_t)n <= STREAM_SEALED_CAP - s->sealed_n) {
+		memcpy(s->sealed + s->sealed_n, p, (size_t)n);
+		s->sealed_n += (size_t)n;
+		return n;
+	}
+	ssize_t sent = -1;
+	if (st->unsent)
+		errno = EAGAIN;
+	else
+		sent = send_now(st, p, (size_t)n);
+	if (sent < 0 && is_full())
 		BIO_set_retry_write(bio);
 	return (int)sent;
 }
@@ -128,33 +154,92 @@ void stream_tls_input(struct stream *st, struct slice in)
 	ERR_clear_error();
 }
 
-int stream_tls_flush(struct stream *st)
+/* What an earlier flush could not send. */
+static int send_unsent(struct stream *st)
 {
+	struct outq_chunk *c = st->unsent;
+	if (!c)
+		return 0;
+	ssize_t sent = send_now(st, c->p + c->from, c->to - c->from);
+	if (sent < 0)
+		return is_full() ? -ERR_AGAIN : -ERR_CLOSED;
+	c->from += (uint32_t)sent;
+	if (c->from < c->to)
+		return -ERR_AGAIN;
+	outq_chunk_give(&st->t->streams->pool, c);
+	st->unsent = NULL;
+	return 0;
+}
+
+static int send_sealed(struct stream *st)
+{
+	struct turnd_streams *s = st->t->streams;
+	size_t n = s->sealed_n;
+	s->sealed_n = 0;
+	if (n == 0)
+		return 0;
+	ssize_t sent = send_now(st, s->sealed, n);
+	if (sent < 0 && !is_full())
+		return -ERR_CLOSED;
+	size_t done = sent < 0 ? 0 : (size_t)sent;
+	if (done == n)
+		return 0;
+	struct outq_chunk *c = st->unsent = outq_chunk_take(&s->pool, n - done);
+	memcpy(c->p, s->sealed + done, n - done);
+	c->to = (uint32_t)(n - done);
+	return -ERR_AGAIN;
+}
+
+/*
+ * What goes into the next record. Each message has one of its own, because clients that take what one SSL_read gives
+ * for one message exist (turnutils_uclient); a message that is longer than a record needs several.
+ */
+static size_t record_size(const struct stream *st, struct slice front)
+{
+	struct framing f = {0};
+	if (st->state != STREAM_SPLICED && !st->is_write_done)
+		f = framing_next(front);
+	return f.size && f.n && f.size <= OUTQ_CHUNK ? f.size : MIN(front.n, (size_t)OUTQ_CHUNK);
+}
+
+/* Encrypts what waits, as far as it fits. 0, or -ERR_CLOSED. */
+static int seal(struct stream *st)
+{
+	struct turnd_streams *s = st->t->streams;
 	struct outq *q = &st->wire.out;
-	ERR_clear_error();
 	while (!outq_is_empty(q)) {
 		struct slice front = outq_front(q);
-		/* What OpenSSL has begun it wants to see again, no more and no less. */
-		size_t n = q->begun ? q->begun : MIN(front.n, (size_t)OUTQ_CHUNK);
-		int ret = SSL_write(st->ssl, front.p, (int)n);
-		if (ret > 0) {
-			q->begun = 0;
-			outq_took(q, &st->t->streams->pool, (size_t)ret);
-			continue;
-		}
-		int why = SSL_get_error(st->ssl, ret);
-		ERR_clear_error();
-		q->begun = (uint32_t)n;
-		return why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ ? -ERR_AGAIN
-										 : -ERR_CLOSED;
+		size_t n = record_size(st, front);
+		if (STREAM_SEALED_CAP - s->sealed_n < n + RECORD_OVERHEAD)
+			return 0;
+		if (SSL_write(st->ssl, front.p, (int)n) != (int)n)
+			return -ERR_CLOSED;
+		outq_took(q, &s->pool, n);
 	}
 	return 0;
+}
+
+int stream_tls_flush(struct stream *st)
+{
+	struct turnd_streams *s = st->t->streams;
+	int err = send_unsent(st);
+	ERR_clear_error();
+	while (!err && !outq_is_empty(&st->wire.out)) {
+		s->sealing = st;
+		err = seal(st);
+		s->sealing = NULL;
+		if (!err)
+			err = send_sealed(st);
+	}
+	s->sealed_n = 0;
+	ERR_clear_error();
+	return err;
 }
 
 void stream_tls_bye(struct stream *st)
 {
 	ERR_clear_error();
-	if (st->ssl && SSL_is_init_finished(st->ssl))
+	if (st->ssl && !st->unsent && SSL_is_init_finished(st->ssl))
 		(void)SSL_shutdown(st->ssl);
 	ERR_clear_error();
 }

@@ -225,7 +225,8 @@ int turnd_tls_new(struct turnd_tls **out, const struct turnd_cfg *cfg, const uin
 	struct errbuf *eb)
 {
 	*out = NULL;
-	bool has_cert = cfg->cert_file && *cfg->cert_file, has_key = cfg->key_file && *cfg->key_file;
+	bool has_cert = cfg->cert_file && *cfg->cert_file,
+	     has_key = cfg->key_file && *cfg->key_file;
 	if (!has_cert && !has_key)
 		return 0;
 	if (!has_cert || !has_key)

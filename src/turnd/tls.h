@@ -24,7 +24,8 @@ void turnd_tls_free(struct turnd_tls *tls);
  * Takes the files of cfg if they are good; else the old certificate stays. Connections keep what they began with.
  * 0 or -ERR_CONFIG.
  */
-MUST_CHECK int turnd_tls_reload(struct turnd_tls *tls, const struct turnd_cfg *cfg, struct errbuf *eb);
+MUST_CHECK int turnd_tls_reload(
+	struct turnd_tls *tls, const struct turnd_cfg *cfg, struct errbuf *eb);
 
 /* True if the files are other ones than those that were read last, good or bad. */
 bool turnd_tls_files_changed(const struct turnd_tls *tls, const struct turnd_cfg *cfg);

@@ -242,6 +242,7 @@ int turnd_new(struct turnd **out, struct worker *w, struct rtc *rtc, struct turn
 	t->worker = w;
 	t->rtc = rtc;
 	t->shared = shared;
+	t->policy = policy;
 	t->conns.first_free = UINT32_MAX;
 	cfg_copy(&t->cfg, cfg);
 	t->rx = udp_rx_new(LISTENER_BATCH, &counted_in);
@@ -318,6 +319,7 @@ int turnd_reload(struct turnd *t, const struct turnd_cfg *cfg, const struct turn
 		t->cfg = old;
 		return err;
 	}
+	t->policy = policy;
 	turn_reload(t->server, &t->cfg.turn, policy);
 	cfg_free(&old);
 	return 0;

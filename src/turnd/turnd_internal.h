@@ -86,6 +86,7 @@ struct turnd {
 	struct worker *worker;
 	struct rtc *rtc; /* NULL without an SFU */
 	struct turnd_shared *shared;
+	const struct turn_policy *policy;
 	struct turnd_cfg cfg; /* owned copies of all it points to */
 	struct turn_server *server;
 
@@ -187,6 +188,9 @@ MUST_CHECK int turnd_hairpin_open(struct turnd *t, struct errbuf *eb);
 void turnd_hairpin_close(struct turnd *t);
 
 unsigned turnd_shared_workers(const struct turnd_shared *s);
+
+/* A relay port of this worker was taken or given back: the one thing in turnd_shared that changes while workers run. */
+void turnd_shared_mark(struct turnd_shared *s, unsigned home, uint16_t port, bool is_taken);
 
 /* Hands to other workers what the turn placed in their rings. */
 void turnd_hairpin_post(struct turnd *t);

@@ -44,8 +44,24 @@ static void on_readable(void *arg, uint32_t events)
 	hot_leave();
 }
 
+/* With SO_REUSEPORT another server's socket on the same port would go unnoticed, and take a share of the packets. */
+static int check_unused(const struct turnd_listener *l, struct errbuf *eb)
+{
+	struct udp_sock probe;
+	static const struct udp_opts opts = {0};
+	int err = udp_open(&probe, &l->cfg.at, &opts, eb);
+	if (!err)
+		udp_close(&probe);
+	return err;
+}
+
 int turnd_udp_open(struct turnd *t, struct turnd_listener *l, struct errbuf *eb)
 {
+	if (t->worker->index == 0) {
+		int err = check_unused(l, eb);
+		if (err)
+			return err;
+	}
 	struct udp_opts opts = {
 		.rcvbuf_bytes = (int)MIN(t->cfg.socket_buffer_bytes, (uint32_t)INT32_MAX),
 		.reuse_port = true};

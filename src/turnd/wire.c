@@ -35,7 +35,8 @@ int wire_flush(struct turnd *t, struct wire *w)
 {
 	while (!outq_is_empty(&w->out)) {
 		struct iovec iov[IOV_PER_WRITE];
-		struct msghdr h = {.msg_iov = iov, .msg_iovlen = outq_iov(&w->out, iov, ARRAY_LEN(iov))};
+		struct msghdr h = {
+			.msg_iov = iov, .msg_iovlen = outq_iov(&w->out, iov, ARRAY_LEN(iov))};
 		ssize_t n = sendmsg(w->io.fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
