@@ -102,8 +102,8 @@ struct dtls_ops {
 struct dtls_cfg {
 	bool is_server;
 	bool require_srtp;      /* fail when no SRTP profile was agreed; false for a transport with data only */
-	bool is_peer_anonymous; /* no certificate is asked for; connected when the handshake is done */
 	uint32_t retransmit_us; /* first retransmission; 0 = 100 ms. Doubles up to 3 s */
+	bool is_peer_anonymous; /* no certificate is asked for; connected when the handshake is done */
 	uint16_t app_max;       /* longest application data, DTLS_APP_MAX or more, at most 4000; 0 = DTLS_APP_MAX */
 };
 

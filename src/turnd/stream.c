@@ -233,7 +233,10 @@ static void garbage(struct stream *st)
 static size_t message(struct stream *st, uint8_t *p, size_t n)
 {
 	struct turnd *t = st->t;
-	struct framing f = framing_next(slice_of(p, n));
+	/* Who has not asked for a channel has none: what begins like ChannelData is HTTP or worse. */
+	bool is_foreign = !st->has_spoken && p[0] >= TURN_CHANNEL_FIRST >> 8;
+	struct framing f = is_foreign ? (struct framing){.kind = FRAMING_BAD}
+				      : framing_next(slice_of(p, n));
 	switch (f.kind) {
 	case FRAMING_MORE:
 		return 0;
@@ -249,6 +252,7 @@ static size_t message(struct stream *st, uint8_t *p, size_t n)
 		garbage(st);
 		return 0;
 	}
+	st->has_spoken = true;
 	st->heard_us = t->worker->now_us;
 	return f.size;
 }

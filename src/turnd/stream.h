@@ -55,6 +55,7 @@ struct stream {
 	struct turn_peer *peer;   /* SPLICED */
 	enum stream_state state;
 	bool is_tls_only, is_plain_only, has_alpn_http;
+	bool has_spoken; /* a STUN message came */
 	bool is_to_tell; /* DEAD: turn/ does not know yet */
 	bool is_read_paused, is_read_done, is_write_done;
 	bool tls_wants_write; /* OpenSSL cannot go on before the socket takes more */
