@@ -15,9 +15,11 @@ static const char more[] =
 	"  sterna turn [flags]                  the TURN server alone\n"
 	"  sterna turn sessions list [flags]    the sessions of a running server\n"
 	"  sterna turn sessions close ID        ends one\n"
-	"  sterna turn options                  coturn's options and what becomes of them, as in docs/coturn.md\n"
+	"  sterna turn options                  coturn's options and what becomes of them, as in "
+	"docs/coturn.md\n"
 	"\n"
-	"  --coturn-config FILE, -c FILE        a turnserver.conf of coturn's; its options are flags too: --min-port 49152,\n"
+	"  --coturn-config FILE, -c FILE        a turnserver.conf of coturn's; its options are "
+	"flags too: --min-port 49152,\n"
 	"                                       -u name:password, … (docs/coturn.md)\n"
 	"\nSIGHUP reads the configuration again, SIGTERM and SIGUSR1 drain, SIGINT stops.\n";
 
@@ -67,7 +69,8 @@ static int fail_unknown(const char *arg, struct errbuf *eb)
 }
 
 /* One argument that is no file of coturn's. Coturn's options come first: none is a flag of ours. */
-static int take(struct reading *r, const char *arg, const char *next, bool *used_next, struct errbuf *eb)
+static int take(
+	struct reading *r, const char *arg, const char *next, bool *used_next, struct errbuf *eb)
 {
 	int err = coturn_argument(&r->coturn, arg, next, used_next, eb);
 	if (err != -ERR_NOT_FOUND || strncmp(arg, "--", 2) != 0)

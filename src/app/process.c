@@ -24,7 +24,9 @@ int process_open_log(const struct coturn_process *p, struct errbuf *eb)
 	const char *file = p->log_file;
 	if (p->syslog || (file && strcmp(file, "syslog") == 0)) {
 		if (!process_syslog_open(p->syslog_facility))
-			return err_set(eb, ERR_CONFIG, "syslog-facility: \"%.32s\" is unknown; use daemon, user or local0 to local7",
+			return err_set(eb, ERR_CONFIG,
+				"syslog-facility: \"%.32s\" is unknown; use daemon, user or local0 "
+				"to local7",
 				p->syslog_facility);
 		log_set_sink(to_syslog);
 		return 0;
@@ -32,7 +34,9 @@ int process_open_log(const struct coturn_process *p, struct errbuf *eb)
 	if (!file)
 		return 0;
 	if (strcmp(file, "stdout") == 0 || strcmp(file, "-") == 0)
-		return dup2(STDOUT_FILENO, STDERR_FILENO) < 0 ? err_set(eb, ERR_SYSTEM, "log-file: stdout is closed") : 0;
+		return dup2(STDOUT_FILENO, STDERR_FILENO) < 0
+			       ? err_set(eb, ERR_SYSTEM, "log-file: stdout is closed")
+			       : 0;
 	int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return err_set(eb, ERR_CONFIG, "log-file: cannot open %s: %s", file, strerror(errno));
@@ -96,7 +100,8 @@ int process_drop_privileges(const struct coturn_process *p, struct errbuf *eb)
 	if (err || (uid == geteuid() && gid == getegid()))
 		return err;
 	bool is_root = geteuid() == 0;
-	if ((is_root && setgroups(1, &gid) != 0) || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
+	if ((is_root && setgroups(1, &gid) != 0) || setresgid(gid, gid, gid) != 0 ||
+		setresuid(uid, uid, uid) != 0)
 		return err_set(eb, ERR_SYSTEM, "cannot become proc-user %s, proc-group %s: %s", p->user ? p->user : "-",
 			p->group ? p->group : "-", strerror(errno));
 	/* There must be no way back. */

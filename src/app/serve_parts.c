@@ -210,8 +210,8 @@ enum { SMALL_CONNECTIONS = 256 };
 
 static const struct front_ops no_rooms;
 
-int serve_turn_front(
-	const struct config *cfg, const struct serve_shared *shared, struct front **out, struct errbuf *eb)
+int serve_turn_front(const struct config *cfg, const struct serve_shared *shared,
+	struct front **out, struct errbuf *eb)
 {
 	const struct front_cfg front = {
 		.bind = cfg->bind_addresses.addr,
@@ -233,10 +233,11 @@ int serve_turn_front(
 	return front_start(out, &front, &no_rooms, NULL, eb);
 }
 
-int serve_metrics_front(
-	const struct config *cfg, const struct serve_shared *shared, struct front **out, struct errbuf *eb)
+int serve_metrics_front(const struct config *cfg, const struct serve_shared *shared,
+	struct front **out, struct errbuf *eb)
 {
-	const struct config_list *bind = cfg->prometheus_addresses.n ? &cfg->prometheus_addresses : &cfg->bind_addresses;
+	const struct config_list *bind =
+		cfg->prometheus_addresses.n ? &cfg->prometheus_addresses : &cfg->bind_addresses;
 	const struct front_cfg front = {
 		.bind = bind->addr,
 		.n_bind = bind->n,

@@ -36,13 +36,13 @@ MUST_CHECK int serve_locals(const struct config *cfg, uint16_t port, struct ice_
 size_t serve_sfu_addrs(const struct config *cfg, unsigned n_workers, struct addr *out, size_t cap);
 
 /* Starts the front with the bridge as its ops. */
-MUST_CHECK int serve_front(const struct config *cfg, const struct serve_shared *shared, struct bridge *bridge,
-	struct front **out, struct errbuf *eb);
+MUST_CHECK int serve_front(const struct config *cfg, const struct serve_shared *shared,
+	struct bridge *bridge, struct front **out, struct errbuf *eb);
 
 /* The front of a TURN server alone: no rooms, no page. */
-MUST_CHECK int serve_turn_front(
-	const struct config *cfg, const struct serve_shared *shared, struct front **out, struct errbuf *eb);
+MUST_CHECK int serve_turn_front(const struct config *cfg, const struct serve_shared *shared,
+	struct front **out, struct errbuf *eb);
 
 /* /metrics on a port of its own; *out stays NULL if it is not configured. */
-MUST_CHECK int serve_metrics_front(
-	const struct config *cfg, const struct serve_shared *shared, struct front **out, struct errbuf *eb);
+MUST_CHECK int serve_metrics_front(const struct config *cfg, const struct serve_shared *shared,
+	struct front **out, struct errbuf *eb);

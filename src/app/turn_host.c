@@ -77,7 +77,8 @@ static void looked_up(void *receiver, uint64_t id, const struct store_turn_answe
 	turn_auth_ready(turnd_server(e->turnd), id, e->worker->now_us);
 }
 
-static int look_up(void *arg, uint64_t id, enum turn_lookup_kind kind, struct slice realm, struct slice name)
+static int look_up(
+	void *arg, uint64_t id, enum turn_lookup_kind kind, struct slice realm, struct slice name)
 {
 	struct end *e = arg;
 	static const enum store_turn_kind kinds[TURN_LOOKUP_KINDS] = {
@@ -157,22 +158,28 @@ static void ask_for_secrets(void *arg, uint64_t now_us)
 
 static void log_session(const struct end *e, const struct turn_alloc_info *i, const char *reason)
 {
-	uint64_t duration_ms = (e->worker->now_us - MIN(i->started_us, e->worker->now_us)) / US_PER_MS;
-	LOG_INFO("turn session ended", F_UINT("id", i->id), F_STR("user", i->username ? i->username : ""),
-		F_STR("realm", i->realm ? i->realm : ""), F_STR("transport", scheme_of(i->flow.transport)),
-		F_ADDR("client", &i->flow.client), F_ADDR("relayed", i->relayed[0].sa.sa_family ? &i->relayed[0] : &i->relayed[1]),
-		F_STR("reason", reason), F_UINT("duration_ms", duration_ms), F_UINT("packets_in", i->packets_in),
-		F_UINT("bytes_in", i->bytes_in), F_UINT("packets_out", i->packets_out), F_UINT("bytes_out", i->bytes_out),
-		F_UINT("peer_packets_in", i->peer_packets_in), F_UINT("peer_bytes_in", i->peer_bytes_in),
-		F_UINT("peer_packets_out", i->peer_packets_out), F_UINT("peer_bytes_out", i->peer_bytes_out),
-		F_UINT("dropped", i->dropped));
+	uint64_t duration_ms =
+		(e->worker->now_us - MIN(i->started_us, e->worker->now_us)) / US_PER_MS;
+	LOG_INFO("turn session ended", F_UINT("id", i->id),
+		F_STR("user", i->username ? i->username : ""),
+		F_STR("realm", i->realm ? i->realm : ""),
+		F_STR("transport", scheme_of(i->flow.transport)), F_ADDR("client", &i->flow.client),
+		F_ADDR("relayed", i->relayed[0].sa.sa_family ? &i->relayed[0] : &i->relayed[1]),
+		F_STR("reason", reason), F_UINT("duration_ms", duration_ms),
+		F_UINT("packets_in", i->packets_in), F_UINT("bytes_in", i->bytes_in),
+		F_UINT("packets_out", i->packets_out), F_UINT("bytes_out", i->bytes_out),
+		F_UINT("peer_packets_in", i->peer_packets_in),
+		F_UINT("peer_bytes_in", i->peer_bytes_in),
+		F_UINT("peer_packets_out", i->peer_packets_out),
+		F_UINT("peer_bytes_out", i->peer_bytes_out), F_UINT("dropped", i->dropped));
 }
 
 static void publish(struct store_stats *stats, const struct turn_alloc_info *i)
 {
 	const struct store_stats_allocation a = {
 		slice_str(i->realm ? i->realm : ""), slice_str(i->username ? i->username : ""), i->id};
-	const struct store_stats_figures client = {i->packets_in, i->bytes_in, i->packets_out, i->bytes_out};
+	const struct store_stats_figures client = {
+		i->packets_in, i->bytes_in, i->packets_out, i->bytes_out};
 	const struct store_stats_figures peer = {
 		i->peer_packets_in, i->peer_bytes_in, i->peer_packets_out, i->peer_bytes_out};
 	store_stats_traffic(stats, &a, STORE_STATS_TOTAL, &client);
@@ -222,7 +229,8 @@ static void handle_settings(void *receiver, struct msg *m)
 	e->settings = s->settings;
 	s->settings = old;
 	if (reload_auth(e, &eb) != 0)
-		LOG_ERROR("the TURN server keeps its old users", F_UINT("worker", e->worker->index), F_STR("why", eb.text));
+		LOG_ERROR("the TURN server keeps its old users", F_UINT("worker", e->worker->index),
+			F_STR("why", eb.text));
 	drop_settings(m);
 }
 
@@ -281,7 +289,8 @@ static json_t *to_json(const struct turn_alloc_info *i, const struct worker *w)
 		{"peerPacketsOut", i->peer_packets_out}, {"peerBytesOut", i->peer_bytes_out}, {"dropped", i->dropped},
 	};
 	for (size_t k = 0; k < ARRAY_LEN(numbers); k++)
-		(void)json_object_set_new(o, numbers[k].key, json_integer((json_int_t)numbers[k].v));
+		(void)json_object_set_new(
+			o, numbers[k].key, json_integer((json_int_t)numbers[k].v));
 	(void)json_object_set_new(o, "tcpRelay", json_boolean(i->is_tcp_relay));
 	(void)json_object_set_new(o, "mobile", json_boolean(i->is_mobile));
 	return o;
@@ -358,8 +367,11 @@ static void to_front(void *arg, uint64_t token, struct slice json, unsigned n)
 
 unsigned turn_host_front_ask(void *host, const struct front_turn_ask *ask)
 {
-	struct turn_host_ask a = {
-		.id = ask->id, .limit = ask->limit, .part = to_front, .arg = ask->front, .token = ask->token};
+	struct turn_host_ask a = {.id = ask->id,
+		.limit = ask->limit,
+		.part = to_front,
+		.arg = ask->front,
+		.token = ask->token};
 	(void)snprintf(a.user, sizeof a.user, "%s", ask->user);
 	return turn_host_ask(host, &a);
 }
@@ -376,8 +388,8 @@ static int open_stores(struct turn_host *h, const struct config *cfg, struct err
 	return err;
 }
 
-static int make_settings(
-	struct turn_host *h, const struct config *cfg, struct turn_settings **out, struct errbuf *eb)
+static int make_settings(struct turn_host *h, const struct config *cfg, struct turn_settings **out,
+	struct errbuf *eb)
 {
 	const struct turn_surroundings around = {h->n_ends, h->sfu, h->n_sfu, h->nonce_key};
 	return turn_settings_new(out, cfg, &around, eb);
@@ -409,7 +421,8 @@ int turn_host_new(struct turn_host **out, const struct config *cfg, unsigned n_w
 	return err;
 }
 
-int turn_host_add(struct turn_host *h, unsigned i, struct worker *w, struct rtc *rtc, struct errbuf *eb)
+int turn_host_add(
+	struct turn_host *h, unsigned i, struct worker *w, struct rtc *rtc, struct errbuf *eb)
 {
 	struct end *e = &h->ends[i];
 	e->host = h;
@@ -418,7 +431,8 @@ int turn_host_add(struct turn_host *h, unsigned i, struct worker *w, struct rtc 
 	timer_init(&e->secrets_timer, ask_for_secrets, e);
 	int err = turn_auth_new(&e->auth, &e->settings->auth, &auth_ops, e, eb);
 	if (!err)
-		err = turnd_new(&e->turnd, w, rtc, h->shared, &e->settings->turnd, e->auth, e->settings->policy, h->quota, eb);
+		err = turnd_new(&e->turnd, w, rtc, h->shared, &e->settings->turnd, e->auth,
+			e->settings->policy, h->quota, eb);
 	if (!err)
 		turnd_on_ended(e->turnd, on_ended, e);
 	return err;
@@ -428,7 +442,8 @@ void turn_host_start(struct turn_host *h, unsigned i)
 {
 	end_here = &h->ends[i];
 	if (h->store)
-		ask_for_secrets(end_here, end_here->worker->now_us ? end_here->worker->now_us : clock_mono_us());
+		ask_for_secrets(end_here,
+			end_here->worker->now_us ? end_here->worker->now_us : clock_mono_us());
 }
 
 void turn_host_end_turn(struct turn_host *h, unsigned i)

@@ -75,8 +75,9 @@ static struct row *row_of(struct turn_metrics *m, const char *username)
 
 void turn_metrics_add(struct turn_metrics *m, const struct turn_alloc_info *info)
 {
-	const uint64_t by[FIGURES] = {info->packets_in, info->bytes_in, info->packets_out, info->bytes_out,
-		info->peer_packets_in, info->peer_bytes_in, info->peer_packets_out, info->peer_bytes_out};
+	const uint64_t by[FIGURES] = {info->packets_in, info->bytes_in, info->packets_out,
+		info->bytes_out, info->peer_packets_in, info->peer_bytes_in, info->peer_packets_out,
+		info->peer_bytes_out};
 	struct row *row = row_of(m, info->username);
 	for (size_t i = 0; i < FIGURES; i++)
 		metric_add_u64(&row->value[i], by[i]);
@@ -96,7 +97,8 @@ static void print_counter(struct buf *out, const char *name, uint64_t value, con
 }
 
 /* Adds a row to the sums: to that of its name, or to `other` beyond the cap. */
-static void sum_row(struct map *sums, struct row *list, uint32_t *n, uint32_t cap, const struct row *row)
+static void sum_row(
+	struct map *sums, struct row *list, uint32_t *n, uint32_t cap, const struct row *row)
 {
 	struct row *sum = map_get(sums, slice_str(row->user));
 	if (!sum && *n < cap) {
@@ -110,8 +112,8 @@ static void sum_row(struct map *sums, struct row *list, uint32_t *n, uint32_t ca
 		sum->value[i] += __atomic_load_n(&row->value[i], __ATOMIC_RELAXED);
 }
 
-static void print_users(struct turn_metrics *const *tables, size_t n_tables, const char *realm, uint32_t users,
-	struct buf *out)
+static void print_users(struct turn_metrics *const *tables, size_t n_tables, const char *realm,
+	uint32_t users, struct buf *out)
 {
 	struct row *list = xcalloc(users + 1u, sizeof *list);
 	struct map sums;
@@ -148,7 +150,8 @@ static void print_totals(struct turn_metrics *const *tables, size_t n_tables, st
 		for (size_t i = 0; i < n_tables; i++) {
 			uint32_t rows = __atomic_load_n(&tables[i]->n, __ATOMIC_ACQUIRE);
 			for (uint32_t k = 0; k < rows; k++)
-				sum += __atomic_load_n(&tables[i]->rows[k].value[f], __ATOMIC_RELAXED);
+				sum += __atomic_load_n(
+					&tables[i]->rows[k].value[f], __ATOMIC_RELAXED);
 		}
 		print_counter(out, name, sum, "Of all finished sessions.");
 	}
@@ -156,9 +159,10 @@ static void print_totals(struct turn_metrics *const *tables, size_t n_tables, st
 
 static uint64_t sum_drops(void)
 {
-	static const enum drop_reason reasons[] = {DROP_TURN_NO_ALLOCATION, DROP_TURN_NO_CHANNEL, DROP_TURN_NO_PERMISSION,
-		DROP_TURN_POLICY, DROP_TURN_BANDWIDTH, DROP_TURN_QUOTA, DROP_TURN_DETACHED, DROP_TURN_NO_RELAY,
-		DROP_TURN_TOO_LARGE, DROP_TURN_DF, DROP_TURN_PEER_TAKEN, DROP_TURN_RING_FULL, DROP_TURN_MALFORMED};
+	static const enum drop_reason reasons[] = {DROP_TURN_NO_ALLOCATION, DROP_TURN_NO_CHANNEL,
+		DROP_TURN_NO_PERMISSION, DROP_TURN_POLICY, DROP_TURN_BANDWIDTH, DROP_TURN_QUOTA,
+		DROP_TURN_DETACHED, DROP_TURN_NO_RELAY, DROP_TURN_TOO_LARGE, DROP_TURN_DF,
+		DROP_TURN_PEER_TAKEN, DROP_TURN_RING_FULL, DROP_TURN_MALFORMED};
 	uint64_t sum = 0;
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
 		sum += metric_drop_sum(reasons[i]);
@@ -174,11 +178,12 @@ static void print_allocations(struct buf *out)
 		{"DTLS", M_TURN_ALLOCATIONS_DTLS}};
 	head(out, "turn_total_allocations", "gauge", "Allocations now, by the client's transport.");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		buf_printf(out, "turn_total_allocations{type=\"%s\"} %" PRIu64 "\n", rows[i].type, metric_sum(rows[i].id));
+		buf_printf(out, "turn_total_allocations{type=\"%s\"} %" PRIu64 "\n", rows[i].type,
+			metric_sum(rows[i].id));
 }
 
-void turn_metrics_print(
-	struct turn_metrics *const *tables, size_t n, const char *realm, uint32_t users, struct buf *out)
+void turn_metrics_print(struct turn_metrics *const *tables, size_t n, const char *realm,
+	uint32_t users, struct buf *out)
 {
 	print_counter(out, "stun_binding_request", metric_sum(M_TURN_BINDING_REQUESTS), "Binding requests.");
 	print_counter(out, "stun_binding_response", metric_sum(M_TURN_BINDING_RESPONSES), "Binding requests answered.");
@@ -198,7 +203,8 @@ void turn_metrics_print(
 	print_counter(out, "turn_udp_sendmmsg_flushes", metric_sum(M_TURN_TX_CALLS), "System calls that sent.");
 	print_counter(out, "turn_udp_sendmmsg_datagrams", metric_sum(M_TURN_UDP_PACKETS_OUT),
 		"Datagrams sent by them.");
-	print_counter(out, "turn_udp_sendmmsg_gso_datagrams", metric_sum(M_TURN_TX_GSO), "Of those, sent in runs (GSO).");
+	print_counter(out, "turn_udp_sendmmsg_gso_datagrams", metric_sum(M_TURN_TX_GSO),
+		"Of those, sent in runs (GSO).");
 	print_totals(tables, n, out);
 	print_users(tables, n, realm, users, out);
 }

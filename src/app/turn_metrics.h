@@ -16,5 +16,5 @@ void turn_metrics_free(struct turn_metrics *m); /* accepts NULL */
 void turn_metrics_add(struct turn_metrics *m, const struct turn_alloc_info *info);
 
 /* Any thread: the sums of n tables under coturn's names, and the counters of base/metric.h that have such names. */
-void turn_metrics_print(
-	struct turn_metrics *const *tables, size_t n, const char *realm, uint32_t users, struct buf *out);
+void turn_metrics_print(struct turn_metrics *const *tables, size_t n, const char *realm,
+	uint32_t users, struct buf *out);

@@ -89,8 +89,9 @@ static size_t bind_addrs(const struct config *cfg, struct addr out[TURN_ADDRS_MA
 	const struct config_list *list = &cfg->turn.bind_addresses;
 	size_t n = 0;
 	for (size_t i = 0; i < list->n; i++)
-		n = addr_is_unspecified(&list->addr[i]) ? add_all(out, n, list->addr[i].sa.sa_family)
-							: add_addr(out, n, &list->addr[i]);
+		n = addr_is_unspecified(&list->addr[i])
+			    ? add_all(out, n, list->addr[i].sa.sa_family)
+			    : add_addr(out, n, &list->addr[i]);
 	return list->n ? n : add_all(out, n, 0);
 }
 
@@ -247,13 +248,15 @@ static int listen_for_discovery(struct listeners *l, const struct addr *bound, s
 			(!addr_is_loopback(&bound[i]) || addr_is_loopback(other)))
 			primary = &bound[i];
 	if (!primary || !t->udp_port)
-		return err_set(eb, ERR_CONFIG, "turn.other_address: NAT behaviour discovery needs turn.udp_port and another "
+		return err_set(eb, ERR_CONFIG,
+			"turn.other_address: NAT behaviour discovery needs turn.udp_port and "
+			"another "
 			"address of the same family in turn.bind_addresses");
 	struct addr *known = keep_array(s, 2, sizeof *known);
 	for (unsigned i = 0; i < 4; i++) {
 		bool is_other_addr = i & 1, is_other_port = i & 2;
-		struct turnd_listen *p = add_listener(
-			l, is_other_addr ? other : primary, is_other_port ? t->other_port : t->udp_port);
+		struct turnd_listen *p = add_listener(l, is_other_addr ? other : primary,
+			is_other_port ? t->other_port : t->udp_port);
 		p->udp = true;
 		p->is_other_addr = is_other_addr;
 		p->is_other_port = is_other_port;
@@ -266,7 +269,8 @@ static int listen_for_discovery(struct listeners *l, const struct addr *bound, s
 
 static int fill_listeners(struct turn_settings *s, const struct config *cfg, struct errbuf *eb)
 {
-	struct listeners l = {.cfg = cfg, .list = keep_array(s, TURND_LISTENERS_MAX, sizeof *l.list)};
+	struct listeners l = {
+		.cfg = cfg, .list = keep_array(s, TURND_LISTENERS_MAX, sizeof *l.list)};
 	struct addr bound[TURN_ADDRS_MAX];
 	size_t n = bind_addrs(cfg, bound);
 	for (size_t i = 0; i < n; i++)
@@ -274,8 +278,10 @@ static int fill_listeners(struct turn_settings *s, const struct config *cfg, str
 	listen_more(&l);
 	int err = listen_for_discovery(&l, bound, n, s, eb);
 	if (!err && l.is_full)
-		err = err_set(eb, ERR_CONFIG, "turn.bind_addresses: more than %d pairs of address and port to listen on; "
-			"name fewer addresses", TURND_LISTENERS_MAX);
+		err = err_set(eb, ERR_CONFIG,
+			"turn.bind_addresses: more than %d pairs of address and port to listen on; "
+			"name fewer addresses",
+			TURND_LISTENERS_MAX);
 	if (!err && !l.n)
 		err = err_set(eb, ERR_CONFIG, "turn.bind_addresses: there is no address to listen on");
 	s->turnd.listen = l.list;
@@ -389,7 +395,8 @@ static void fill_users(struct turn_settings *s, const struct config_list *users)
 		size_t n = (strlen(value) - 2) / 2;
 		uint8_t *key = keep_array(s, n, 1);
 		for (size_t k = 0; k < n; k++)
-			key[k] = (uint8_t)(hex_digit(value[2 + 2 * k]) << 4 | hex_digit(value[3 + 2 * k]));
+			key[k] = (uint8_t)(hex_digit(value[2 + 2 * k]) << 4 |
+					   hex_digit(value[3 + 2 * k]));
 		out[i].key = key;
 		out[i].key_n = n;
 	}
@@ -445,15 +452,16 @@ static void fill_auth(struct turn_settings *s, const struct config *cfg, const u
 	a->n_secrets = t->secrets.n;
 	struct turn_api_key *keys = keep_array(s, cfg->keys.n, sizeof *keys);
 	for (size_t i = 0; i < cfg->keys.n; i++)
-		keys[i] = (struct turn_api_key){keep_str(s, cfg->keys.pair[i].key), keep_str(s, cfg->keys.pair[i].value)};
+		keys[i] = (struct turn_api_key){
+			keep_str(s, cfg->keys.pair[i].key), keep_str(s, cfg->keys.pair[i].value)};
 	a->api_keys = keys;
 	a->n_api_keys = cfg->keys.n;
 }
 
 /* ------------------------------------------------------------------ where to */
 
-static size_t join_lists(
-	struct turn_settings *s, const struct config_list *a, const struct config_list *b, const char *const **out)
+static size_t join_lists(struct turn_settings *s, const struct config_list *a,
+	const struct config_list *b, const char *const **out)
 {
 	const char **all = keep_array(s, a->n + b->n, sizeof *all);
 	for (size_t i = 0; i < a->n; i++)
@@ -494,8 +502,11 @@ static int check_ports(const struct config_turn *t, unsigned n_workers, struct e
 	unsigned ports = t->relay_range_end - t->relay_range_start + 1u;
 	if (ports >= 2 * n_workers)
 		return 0;
-	return err_set(eb, ERR_CONFIG, "turn.relay_range_end: %u ports are too few for %u media threads, which need two each; "
-		"widen the range or set rtc.workers", ports, n_workers);
+	return err_set(eb, ERR_CONFIG,
+		"turn.relay_range_end: %u ports are too few for %u media threads, which need two "
+		"each; "
+		"widen the range or set rtc.workers",
+		ports, n_workers);
 }
 
 int turn_settings_new(struct turn_settings **out, const struct config *cfg,

@@ -62,7 +62,8 @@ static int make_workers(struct turn_alone *s, struct errbuf *eb)
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		struct turn_worker *tw = &s->workers[i];
 		tw->server = s;
-		if (worker_init(&tw->worker, i, &worker_ops, tw, s->cfg->limit.mailbox_messages) != 0)
+		if (worker_init(&tw->worker, i, &worker_ops, tw, s->cfg->limit.mailbox_messages) !=
+			0)
 			return err_set(eb, ERR_SYSTEM, "cannot make an event loop: %s", strerror(errno));
 		int err = turn_host_add(s->turn, i, &tw->worker, NULL, eb);
 		if (err)

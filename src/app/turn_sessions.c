@@ -58,17 +58,22 @@ static int parse_url(struct request *r, const struct config *cfg, struct errbuf 
 		return 0;
 	const char *host = r->url + sizeof scheme - 1;
 	if (strncmp(r->url, scheme, sizeof scheme - 1) != 0)
-		return err_set(eb, ERR_CONFIG, "--url: \"%.64s\" is not possible; use http://HOST:PORT, on the server's own machine "
-			"or through a tunnel", r->url);
+		return err_set(eb, ERR_CONFIG,
+			"--url: \"%.64s\" is not possible; use http://HOST:PORT, on the server's "
+			"own machine "
+			"or through a tunnel",
+			r->url);
 	size_t all = strcspn(host, "/"), n = *host == '[' ? strcspn(host, "]") : strcspn(host, ":/");
 	size_t skip = *host == '[';
 	const char *rest = host + n + skip;
 	struct config_ports port;
-	if (n <= skip || n - skip >= sizeof r->host || n + skip > all || (host[all] && host[all + 1]))
+	if (n <= skip || n - skip >= sizeof r->host || n + skip > all ||
+		(host[all] && host[all + 1]))
 		return err_set(eb, ERR_CONFIG, "--url: \"%.64s\" is not http://HOST:PORT", r->url);
 	(void)snprintf(r->host, sizeof r->host, "%.*s", (int)(n - skip), host + skip);
 	if (*rest == ':') {
-		(void)snprintf(r->port, sizeof r->port, "%.*s", (int)MIN((size_t)(host + all - rest - 1), sizeof r->port), rest + 1);
+		(void)snprintf(r->port, sizeof r->port, "%.*s",
+			(int)MIN((size_t)(host + all - rest - 1), sizeof r->port), rest + 1);
 		if (!config_parse_ports(r->port, &port) || port.first != port.last)
 			return err_set(eb, ERR_CONFIG, "--url: \"%.64s\" has no good port", r->url);
 	}
@@ -102,7 +107,9 @@ static int dial(const struct request *r, int *out, struct errbuf *eb)
 		close(fd);
 	}
 	freeaddrinfo(list);
-	return *out >= 0 ? 0 : err_set(eb, ERR_SYSTEM, "cannot connect to %s port %s: %s", r->host, r->port, strerror(why));
+	return *out >= 0 ? 0
+			 : err_set(eb, ERR_SYSTEM, "cannot connect to %s port %s: %s", r->host,
+				   r->port, strerror(why));
 }
 
 static int exchange(int fd, struct buf *request, struct buf *answer, struct errbuf *eb)
@@ -135,19 +142,22 @@ static int parse_answer(struct buf *answer, int *status, const char **body, stru
 static int mint(const struct config *cfg, char **token, struct errbuf *eb)
 {
 	if (!cfg->keys.n)
-		return err_set(eb, ERR_CONFIG, "keys: there is no API key to sign with; give the configuration of the running server");
+		return err_set(eb, ERR_CONFIG,
+			"keys: there is no API key to sign with; give the configuration of the "
+			"running server");
 	struct auth_keys *keys = auth_keys_new();
 	struct grants g = {.identity = (char[]){"sterna turn sessions"}, .turn_admin = true};
 	const struct config_pair *pair = &cfg->keys.pair[0];
 	int err = auth_keys_add(keys, slice_str(pair->key), slice_str(pair->value), eb);
-	if (!err && auth_mint(keys, pair->key, &g, TOKEN_TTL_S, clock_wall_us() / US_PER_S, token) != 0)
+	if (!err &&
+		auth_mint(keys, pair->key, &g, TOKEN_TTL_S, clock_wall_us() / US_PER_S, token) != 0)
 		err = err_set(eb, ERR_CONFIG, "the token cannot be made");
 	auth_keys_unref(keys);
 	return err;
 }
 
-static int ask(struct request *r, const struct config *cfg, const char *method, const char *path, struct buf *answer,
-	struct errbuf *eb)
+static int ask(struct request *r, const struct config *cfg, const char *method, const char *path,
+	struct buf *answer, struct errbuf *eb)
 {
 	char *token = NULL;
 	int fd = -1;
@@ -160,8 +170,10 @@ static int ask(struct request *r, const struct config *cfg, const char *method, 
 	if (!err) {
 		bool is_v6 = strchr(r->host, ':');
 		buf_init(&out, AUTH_TOKEN_MAX + 8192);
-		buf_printf(&out, "%s %s HTTP/1.1\r\nHost: %s%s%s:%s\r\nAuthorization: Bearer %s\r\nConnection: close\r\n\r\n", method,
-			path, is_v6 ? "[" : "", r->host, is_v6 ? "]" : "", r->port, token);
+		buf_printf(&out,
+			"%s %s HTTP/1.1\r\nHost: %s%s%s:%s\r\nAuthorization: Bearer "
+			"%s\r\nConnection: close\r\n\r\n",
+			method, path, is_v6 ? "[" : "", r->host, is_v6 ? "]" : "", r->port, token);
 		err = exchange(fd, &out, answer, eb);
 		buf_free(&out);
 		close(fd);
@@ -231,7 +243,8 @@ static int fail_status(int status, struct errbuf *eb)
 	return err_set(eb, ERR_DENIED, "%s (HTTP %d)", text, status);
 }
 
-static int perform(struct request *r, const struct config *cfg, const char *id, struct buf *out, struct errbuf *eb)
+static int perform(struct request *r, const struct config *cfg, const char *id, struct buf *out,
+	struct errbuf *eb)
 {
 	struct buf path, answer;
 	const char *body = NULL;
@@ -269,7 +282,8 @@ static int run(struct args *a, struct request *r)
 	struct buf out;
 	bool is_close = a->words_n && strcmp(a->words[0], "close") == 0;
 	bool is_list = !a->words_n || strcmp(a->words[0], "list") == 0;
-	if ((!is_close && !is_list) || (is_list && a->words_n > 1) || (is_close && a->words_n != 2)) {
+	if ((!is_close && !is_list) || (is_list && a->words_n > 1) ||
+		(is_close && a->words_n != 2)) {
 		(void)err_set(&eb, ERR_CONFIG, "write sterna turn sessions list, or sterna turn sessions close ID");
 		return app_fail(APP_USAGE, &eb);
 	}

@@ -52,7 +52,8 @@ static int check_users(struct config_loader *l)
 		const char *value = users->pair[i].value;
 		if (strncmp(value, "0x", 2) == 0 && !is_hex_key(value + 2))
 			return config_fail(l->eb, &w,
-				"the key of %s is no long-term key: 32 hexadecimal digits (MD5) or 64 (SHA-256) belong behind 0x",
+				"the key of %s is no long-term key: 32 hexadecimal digits (MD5) or "
+				"64 (SHA-256) belong behind 0x",
 				config_quote(users->pair[i].key, quoted));
 	}
 	return 0;
@@ -112,7 +113,8 @@ static int check_listen(struct config_loader *l)
 		struct addr a;
 		char quoted[CONFIG_QUOTE_CAP];
 		if (addr_parse_ip(&a, slice_str(list->listen[i].address), 0) != 0)
-			return config_fail(l->eb, &w, "%s is not an IP address; use one such as 192.0.2.1 or 2001:db8::1",
+			return config_fail(l->eb, &w,
+				"%s is not an IP address; use one such as 192.0.2.1 or 2001:db8::1",
 				config_quote(list->listen[i].address, quoted));
 	}
 	return 0;
@@ -127,7 +129,8 @@ static int check_external(struct config_loader *l)
 		char quoted[CONFIG_QUOTE_CAP];
 		if (config_external_ip(list->str[i], &a, &b) != 0)
 			return config_fail(l->eb, &w,
-				"%s is not an address mapping; use 198.51.100.1, or 198.51.100.1/10.0.0.1 with the local address",
+				"%s is not an address mapping; use 198.51.100.1, or "
+				"198.51.100.1/10.0.0.1 with the local address",
 				config_quote(list->str[i], quoted));
 	}
 	return 0;
@@ -141,7 +144,8 @@ bool config_is_peer_range(const char *text)
 	if (!dash)
 		return cidr_parse(&block, slice_str(text)) == 0;
 	if (addr_parse_ip(&from, slice_of(text, (size_t)(dash - text)), 0) != 0 ||
-		addr_parse_ip(&to, slice_str(dash + 1), 0) != 0 || from.sa.sa_family != to.sa.sa_family)
+		addr_parse_ip(&to, slice_str(dash + 1), 0) != 0 ||
+		from.sa.sa_family != to.sa.sa_family)
 		return false;
 	return memcmp(addr_ip(&from).p, addr_ip(&to).p, addr_ip(&to).n) <= 0;
 }
@@ -163,7 +167,9 @@ static int check_peers(struct config_loader *l)
 		for (size_t j = 0; j < lists[i].list->n; j++) {
 			char quoted[CONFIG_QUOTE_CAP];
 			if (!config_is_peer_range(lists[i].list->str[j]))
-				return config_fail(l->eb, &w, "%s is not an address block; use 10.0.0.0/8, 10.0.0.1-10.0.0.9 or 10.0.0.1",
+				return config_fail(l->eb, &w,
+					"%s is not an address block; use 10.0.0.0/8, "
+					"10.0.0.1-10.0.0.9 or 10.0.0.1",
 					config_quote(lists[i].list->str[j], quoted));
 		}
 	}
@@ -198,7 +204,9 @@ static int check_range(struct config_loader *l)
 	for (int i = 0; i < 2 && t->enabled; i++) {
 		unsigned port = i ? t->tls_port : t->udp_port;
 		if (port >= t->relay_range_start && port <= t->relay_range_end)
-			return config_fail(l->eb, &at, "port %u lies in the range of relay ports, %u to %u; change one of them",
+			return config_fail(l->eb, &at,
+				"port %u lies in the range of relay ports, %u to %u; change one of "
+				"them",
 				port, t->relay_range_start, t->relay_range_end);
 	}
 	return 0;
@@ -213,11 +221,15 @@ static int check_listeners(struct config_loader *l)
 	if (!(t->udp || t->tcp || t->tls || t->dtls))
 		return config_fail(l->eb, &w, "turn.udp, turn.tcp, turn.tls and turn.dtls are all off; switch one on");
 	if (!t->udp_port && !t->tls_port && !t->listen.n)
-		return config_fail(l->eb, &w, "there is nothing to listen on; set turn.udp_port, turn.tls_port or turn.listen");
-	const struct config_where proxies = config_origin_of(l, t->proxy_port ? "turn.proxy_port" : "turn.proxy_protocol");
+		return config_fail(l->eb, &w,
+			"there is nothing to listen on; set turn.udp_port, turn.tls_port or "
+			"turn.listen");
+	const struct config_where proxies =
+		config_origin_of(l, t->proxy_port ? "turn.proxy_port" : "turn.proxy_protocol");
 	if ((t->proxy_protocol || t->proxy_port) && !t->proxies.n)
 		return config_fail(l->eb, &proxies,
-			"turn.proxies is empty: name the load balancers that may say who a client is, such as 10.0.0.0/8");
+			"turn.proxies is empty: name the load balancers that may say who a client "
+			"is, such as 10.0.0.0/8");
 	return 0;
 }
 
@@ -254,11 +266,15 @@ static int check_auth(struct config_loader *l)
 		return config_fail(l->eb, &w, "with turn.builtin_denied_peers: false anybody in the world could reach "
 			"everything that this machine can; remove one of the two");
 	if (t->enabled && t->no_auth)
-		config_warn(l, &w, "ANYBODY MAY RELAY THROUGH THIS SERVER without a password, and will be found doing so; "
+		config_warn(l, &w,
+			"ANYBODY MAY RELAY THROUGH THIS SERVER without a password, and will be "
+			"found doing so; "
 			"set turn.users or turn.secrets instead");
 	const struct config_where peers = config_origin_of(l, "turn.builtin_denied_peers");
 	if (t->enabled && !t->builtin_denied_peers)
-		config_warn(l, &peers, "clients may reach the loopback and private addresses of this machine's networks");
+		config_warn(l, &peers,
+			"clients may reach the loopback and private addresses of this machine's "
+			"networks");
 	return 0;
 }
 
@@ -288,16 +304,19 @@ static int check_machine(struct config_loader *l)
 			t->relay_range_start, t->relay_range_end, v[0], v[1]);
 	const struct config_where at = config_origin_of(l, "turn.socket_buffer");
 	if (read_sysctl("/proc/sys/net/core/rmem_max", v, 1) && t->socket_buffer_bytes > v[0])
-		config_warn(l, &at, "the system allows socket buffers of %llu bytes, not %llu: packets are lost in bursts. "
-			"Set net.core.rmem_max and net.core.wmem_max", v[0], (unsigned long long)t->socket_buffer_bytes);
+		config_warn(l, &at,
+			"the system allows socket buffers of %llu bytes, not %llu: packets are "
+			"lost in bursts. "
+			"Set net.core.rmem_max and net.core.wmem_max",
+			v[0], (unsigned long long)t->socket_buffer_bytes);
 	return 0;
 }
 
 int config_check_turn(struct config_loader *l)
 {
-	int (*const checks[])(struct config_loader *) = {check_realm, check_users, check_oauth, read_secrets,
-		check_listen, check_external, check_peers, check_alternate, check_range, check_listeners,
-		check_certificate, check_auth, check_machine};
+	int (*const checks[])(struct config_loader *) = {check_realm, check_users, check_oauth,
+		read_secrets, check_listen, check_external, check_peers, check_alternate,
+		check_range, check_listeners, check_certificate, check_auth, check_machine};
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
 		int err = checks[i](l);
 		if (err)

@@ -266,7 +266,8 @@ void config_source_free(struct config_source *src);
  * Sets a key as a flag would, from somewhere else that `label` names in messages. `path` is that of a key and
  * static; value and label are copied.
  */
-void config_source_set(struct config_source *src, const char *path, const char *value, const char *label);
+void config_source_set(
+	struct config_source *src, const char *path, const char *value, const char *label);
 
 /*
  * Reads all sources, checks every value and the values against each other. *out is owned by the caller

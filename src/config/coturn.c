@@ -134,7 +134,8 @@ int coturn_call_user(struct coturn *c, const struct coturn_option *o, const stru
 	return 0;
 }
 
-int coturn_call_secret(struct coturn *c, const struct coturn_option *o, const struct coturn_value *v)
+int coturn_call_secret(
+	struct coturn *c, const struct coturn_option *o, const struct coturn_value *v)
 {
 	if (!*v->text)
 		return fail(v, "the secret is missing");
@@ -197,10 +198,13 @@ int coturn_call_metrics_path(
 {
 	(void)c;
 	(void)o;
-	return strcmp(v->text, "/metrics") == 0 ? 0 : fail(v, "metrics are at /metrics; change the scraper and remove this");
+	return strcmp(v->text, "/metrics") == 0
+		       ? 0
+		       : fail(v, "metrics are at /metrics; change the scraper and remove this");
 }
 
-int coturn_call_threads(struct coturn *c, const struct coturn_option *o, const struct coturn_value *v)
+int coturn_call_threads(
+	struct coturn *c, const struct coturn_option *o, const struct coturn_value *v)
 {
 	c->has_threads = true;
 	coturn_set(c, o->path, strcmp(v->text, "0") == 0 ? "1" : v->text, v->label);
@@ -295,7 +299,8 @@ static char *value_of(char *p)
 	return p;
 }
 
-static int read_line(struct coturn *c, char *line, const char *name, size_t number, struct errbuf *eb)
+static int read_line(
+	struct coturn *c, char *line, const char *name, size_t number, struct errbuf *eb)
 {
 	size_t n = strlen(line);
 	while (n && isspace((unsigned char)line[n - 1]))
@@ -330,7 +335,8 @@ int coturn_read(struct coturn *c, struct slice text, const char *name, struct er
 		size_t n = end ? (size_t)(end - from) : text.n - at;
 		at += n + 1;
 		if (n >= sizeof line)
-			err = err_set(eb, ERR_CONFIG, "%s:%zu: a line has %zu bytes at most", name, number, sizeof line - 1);
+			err = err_set(eb, ERR_CONFIG, "%s:%zu: a line has %zu bytes at most", name,
+				number, sizeof line - 1);
 		else if (memchr(from, 0, n))
 			err = err_set(eb, ERR_CONFIG, "%s:%zu: there is a NUL byte in this line", name, number);
 		if (err)
@@ -359,8 +365,8 @@ int coturn_read_file(struct coturn *c, const char *path, struct errbuf *eb)
 
 /* ---- the command line */
 
-static int take(struct coturn *c, const struct coturn_option *o, const char *label, const char *text,
-	struct errbuf *eb)
+static int take(struct coturn *c, const struct coturn_option *o, const char *label,
+	const char *text, struct errbuf *eb)
 {
 	const struct coturn_value v = {text ? text : "", label, eb};
 	if (o->has_value && !text)
@@ -369,7 +375,8 @@ static int take(struct coturn *c, const struct coturn_option *o, const char *lab
 }
 
 /* "-abc", "-pPORT", "-p PORT" */
-static int take_letters(struct coturn *c, const char *letters, const char *next, bool *used_next, struct errbuf *eb)
+static int take_letters(
+	struct coturn *c, const char *letters, const char *next, bool *used_next, struct errbuf *eb)
 {
 	for (const char *p = letters; *p; p++)
 		if (!find_brief(*p) && (p == letters || !find_brief(p[-1])->has_value) && *p != 'n')
@@ -383,14 +390,19 @@ static int take_letters(struct coturn *c, const char *letters, const char *next,
 		const char label[] = {'-', *letters, 0};
 		bool is_last = !letters[1];
 		*used_next = o->has_value && is_last && next;
-		int err = take(c, o, label, !o->has_value ? NULL : is_last ? next : letters + 1, eb);
+		int err = take(c, o, label,
+			!o->has_value ? NULL
+			: is_last     ? next
+				      : letters + 1,
+			eb);
 		if (err || o->has_value)
 			return err;
 	}
 	return 0;
 }
 
-int coturn_argument(struct coturn *c, const char *arg, const char *next, bool *used_next, struct errbuf *eb)
+int coturn_argument(
+	struct coturn *c, const char *arg, const char *next, bool *used_next, struct errbuf *eb)
 {
 	*used_next = false;
 	if (arg[0] != '-' || !arg[1])
@@ -466,8 +478,9 @@ int coturn_finish(struct coturn *c, struct errbuf *eb)
 
 void coturn_free(struct coturn *c)
 {
-	char **const texts[] = {&c->process.pid_file, &c->process.user, &c->process.group, &c->process.log_file,
-		&c->process.syslog_facility, &c->realm, &c->prometheus_port, &c->cpus};
+	char **const texts[] = {&c->process.pid_file, &c->process.user, &c->process.group,
+		&c->process.log_file, &c->process.syslog_facility, &c->realm, &c->prometheus_port,
+		&c->cpus};
 	struct config_list *const lists[] = {&c->notes, &c->listening_ips};
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		xfree(*texts[i]);

@@ -22,7 +22,8 @@ struct coturn {
 	struct config_list notes; /* str: one sentence for each option that has no effect, for the log */
 
 	/* Options that mean something only together; see coturn_finish. */
-	bool prometheus, use_auth_secret, has_secret, has_userdb, oauth, has_server_name, rfc5780, no_rfc5780;
+	bool prometheus, use_auth_secret, has_secret, has_userdb, oauth, has_server_name, rfc5780,
+		no_rfc5780;
 	bool has_min_port, has_max_port, has_realm, has_threads, has_file;
 	char *realm, *prometheus_port, *cpus;
 	struct config_list listening_ips; /* str */
@@ -33,7 +34,8 @@ struct coturn {
  * # begins a comment line; later lines win, and those that may be repeated add up. `name` is for messages.
  * -ERR_CONFIG with one line in eb: file and line, the option, what is wrong, what is perhaps meant.
  */
-MUST_CHECK int coturn_read(struct coturn *c, struct slice text, const char *name, struct errbuf *eb);
+MUST_CHECK int coturn_read(
+	struct coturn *c, struct slice text, const char *name, struct errbuf *eb);
 
 /* coturn_read of a file. */
 MUST_CHECK int coturn_read_file(struct coturn *c, const char *path, struct errbuf *eb);

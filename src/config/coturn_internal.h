@@ -45,14 +45,19 @@ MUST_CHECK int coturn_switch(const struct coturn_value *v, bool *on);
 int coturn_call_text(struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
 int coturn_call_flag(struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
 int coturn_call_user(struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
-int coturn_call_secret(struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
-int coturn_call_listening_ip(struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
+int coturn_call_secret(
+	struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
+int coturn_call_listening_ip(
+	struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
 int coturn_call_aux(struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
 int coturn_call_seen(struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
 int coturn_call_alternate_port(
 	struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
-int coturn_call_nonce(struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
+int coturn_call_nonce(
+	struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
 int coturn_call_metrics_path(
 	struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
-int coturn_call_threads(struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
-int coturn_call_drain(struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
+int coturn_call_threads(
+	struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);
+int coturn_call_drain(
+	struct coturn *c, const struct coturn_option *o, const struct coturn_value *v);

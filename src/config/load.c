@@ -309,7 +309,8 @@ int config_source_flag(struct config_source *src, const char *name, const char *
 	return 0;
 }
 
-void config_source_set(struct config_source *src, const char *path, const char *value, const char *label)
+void config_source_set(
+	struct config_source *src, const char *path, const char *value, const char *label)
 {
 	char *owned = xstrdup(value);
 	src->flags = xrealloc(src->flags, (src->flags_n + 1) * sizeof *src->flags);
@@ -377,7 +378,8 @@ static int apply_flags(struct config_loader *l)
 		err = apply_text(l, config_row_find("development"), "true", RANK_FLAG, "--dev");
 	for (size_t i = 0; i < l->src->flags_n && !err; i++) {
 		const struct config_flag *f = &l->src->flags[i];
-		const struct config_row *row = f->path ? config_row_find(f->path) : flag_row(f->label + 2);
+		const struct config_row *row =
+			f->path ? config_row_find(f->path) : flag_row(f->label + 2);
 		err = apply_text(l, row, f->value, RANK_FLAG, f->label);
 	}
 	return err;

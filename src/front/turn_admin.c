@@ -37,7 +37,9 @@ static void reply_error(struct http *h, int status, const char *text)
 	struct buf out;
 	buf_init(&out, 256);
 	buf_printf(&out, "{\"error\":\"%s\"}", text);
-	http_reply(h, &(struct http_reply){.status = status, .content_type = json, .body = buf_slice(&out),
+	http_reply(h, &(struct http_reply){.status = status,
+			      .content_type = json,
+			      .body = buf_slice(&out),
 			      .headers = "Cache-Control: no-store\r\n"});
 	buf_free(&out);
 }
@@ -55,7 +57,8 @@ static bool is_admin(struct http *h)
 		return false;
 	}
 	bool has_token = given.n > n && memcmp(given.p, bearer, n) == 0;
-	int err = has_token ? auth_verify(h->f->keys, slice_of(given.p + n, given.n - n), clock_wall_us() / US_PER_S, &g, &eb)
+	int err = has_token ? auth_verify(h->f->keys, slice_of(given.p + n, given.n - n),
+				      clock_wall_us() / US_PER_S, &g, &eb)
 			    : -ERR_AUTH;
 	bool is_good = !err && g->turn_admin;
 	grants_free(g);
@@ -89,8 +92,11 @@ static void ask(struct http *h, uint64_t id, const char *user, unsigned limit)
 		return;
 	}
 	struct turn_pending *p = XNEW(struct turn_pending);
-	*p = (struct turn_pending){
-		.client = h->client, .wsi = h->wsi, .token = ++f->turn_token, .is_end = id, .limit = limit};
+	*p = (struct turn_pending){.client = h->client,
+		.wsi = h->wsi,
+		.token = ++f->turn_token,
+		.is_end = id,
+		.limit = limit};
 	buf_init(&p->body, BODY_MAX);
 	list_push(&f->turn_pending, &p->node);
 	f->n_turn_pending++;
@@ -155,7 +161,9 @@ static void reply_list(struct http *h, struct turn_pending *p)
 	buf_add(&out, p->body.p, p->body.n);
 	buf_printf(&out, "],\"truncated\":%s,\"incomplete\":%s}", p->is_cut || p->n >= p->limit ? "true" : "false",
 		p->left ? "true" : "false");
-	http_reply(h, &(struct http_reply){.status = 200, .content_type = json, .body = buf_slice(&out),
+	http_reply(h, &(struct http_reply){.status = 200,
+			      .content_type = json,
+			      .body = buf_slice(&out),
 			      .headers = "Cache-Control: no-store\r\n"});
 	buf_free(&out);
 }
@@ -163,14 +171,16 @@ static void reply_list(struct http *h, struct turn_pending *p)
 int turn_admin_finish(struct lws *wsi, struct client *c)
 {
 	struct turn_pending *p = c->pending;
-	struct http h = {.f = c->f, .client = c, .wsi = wsi, .method = p->is_end ? HTTP_DELETE : HTTP_GET};
+	struct http h = {
+		.f = c->f, .client = c, .wsi = wsi, .method = p->is_end ? HTTP_DELETE : HTTP_GET};
 	lws_set_timer_usecs(wsi, LWS_SET_TIMER_USEC_CANCEL);
 	if (!p->is_end)
 		reply_list(&h, p);
 	else if (p->n)
 		http_reply(&h, &(struct http_reply){.status = 204});
 	else
-		reply_error(&h, p->left ? 504 : 404, p->left ? "not all media threads answered" : "there is no such session");
+		reply_error(&h, p->left ? 504 : 404,
+			p->left ? "not all media threads answered" : "there is no such session");
 	forget(p);
 	if (h.failed || h.must_close)
 		return -1;

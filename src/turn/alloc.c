@@ -460,11 +460,6 @@ void turn_alloc_info(const struct turn_alloc *a, struct turn_alloc_info *out)
 			out->relayed[i] = a->half[i].relayed;
 }
 
-bool turn_flow_has_alloc(const struct turn_server *s, const struct turn_flow *flow)
-{
-	return turn_table_find(&s->flows, flow) != NULL;
-}
-
 size_t turn_alloc_count(const struct turn_server *s)
 {
 	return s->n_allocs;

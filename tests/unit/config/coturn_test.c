@@ -118,7 +118,8 @@ static void mistakes_name_line_option_and_remedy(void **st)
 static void secrets_stay_out_of_messages(void **st)
 {
 	(void)st;
-	static const char *const bad[] = {"user=:hushhush\n", "static-auth-secret=hushhush\nx-y=1\n", "user=a:0xhushhush\n",
+	static const char *const bad[] = {"user=:hushhush\n",
+		"static-auth-secret=hushhush\nx-y=1\n", "user=a:0xhushhush\n",
 		"pkey-pwd=hushhush\nmin-port=x\n", "cli-password=hushhush\nverbose=x\n"};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		struct fixture f;
@@ -133,7 +134,9 @@ static void ignored_options_are_named_once(void **st)
 {
 	(void)st;
 	struct fixture f;
-	assert_int_equal(read_text(&f, "cli-port=1\ncli-port=2\nkeep-address-family\nudp-self-balance=no\nno-cli\n"), 0);
+	assert_int_equal(read_text(&f, "cli-port=1\ncli-port=2\nkeep-address-family\nudp-self-"
+				       "balance=no\nno-cli\n"),
+		0);
 	assert_int_equal(f.c.notes.n, 2);
 	assert_non_null(strstr(f.c.notes.str[0], "cli-port: ignored: there is no telnet console"));
 	done(&f);
@@ -163,7 +166,8 @@ static void each_option_has_an_effect_or_a_note(void **st)
 		int err = coturn_read(&f.c, slice_str(line), "F", &f.eb);
 		assert_int_equal(err, o->fate == COTURN_REFUSED ? -ERR_CONFIG : 0);
 		assert_int_equal(f.c.notes.n, o->fate == COTURN_IGNORED);
-		assert_true((o->fate == COTURN_KEY || o->fate == COTURN_LIST || o->fate == COTURN_ON) == (f.src.flags_n > 0) ||
+		assert_true((o->fate == COTURN_KEY || o->fate == COTURN_LIST ||
+				    o->fate == COTURN_ON) == (f.src.flags_n > 0) ||
 			    o->fate == COTURN_CALL);
 		done(&f);
 	}
@@ -172,7 +176,8 @@ static void each_option_has_an_effect_or_a_note(void **st)
 static void the_command_line_is_getopt_s(void **st)
 {
 	(void)st;
-	static const char *const argv[] = {"-u", "alice:x", "-p3480", "-nfz", "--min-port", "50000", "--max-port=50100", "--mobility"};
+	static const char *const argv[] = {"-u", "alice:x", "-p3480", "-nfz", "--min-port", "50000",
+		"--max-port=50100", "--mobility"};
 	struct fixture f = {0};
 	f.c.src = &f.src;
 	for (size_t i = 0; i < ARRAY_LEN(argv); i++) {
@@ -200,7 +205,9 @@ static void discovery_needs_two_addresses(void **st)
 	(void)st;
 	struct fixture f;
 	char text[ADDR_TEXT_CAP];
-	assert_int_equal(read_text(&f, "rfc5780\nlistening-ip=192.0.2.1\nlistening-ip=2001:db8::1\nlistening-ip=192.0.2.2\n"), 0);
+	assert_int_equal(read_text(&f, "rfc5780\nlistening-ip=192.0.2.1\nlistening-ip=2001:db8::"
+				       "1\nlistening-ip=192.0.2.2\n"),
+		0);
 	assert_string_equal(addr_format_ip(&f.cfg->turn.other_address, text), "192.0.2.2");
 	done(&f);
 	assert_int_equal(read_text(&f, "rfc5780\nlistening-ip=192.0.2.1\n"), 0);

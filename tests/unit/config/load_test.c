@@ -426,8 +426,8 @@ static bool has_warning(const struct config *cfg, const char *text)
 static void what_is_not_supported_is_said_once(void **st)
 {
 	(void)st;
-	char *const env[] = {(char[]){"LIVEKIT_WEBHOOK_URLS=x"}, (char[]){"LIVEKIT_API_KEY=x"}, (char[]){"LIVEKIT_URL=x"},
-		(char[]){"REDIS_HOST=h"}, NULL};
+	char *const env[] = {(char[]){"LIVEKIT_WEBHOOK_URLS=x"}, (char[]){"LIVEKIT_API_KEY=x"},
+		(char[]){"LIVEKIT_URL=x"}, (char[]){"REDIS_HOST=h"}, NULL};
 	struct config_source src = {
 		.body = "redis: {address: h, db: 2}\nwebhook:\n  urls: [a, b]\nrtc:\n  tcp_port: 7881\n"
 			"  port_range_start: 50000\nturn: {enabled: false}\ningress: {}\nsip:\nrtc.x: 1\n",
