@@ -9,6 +9,8 @@ static int run_help(const struct app_command *self, size_t argc, char *const *ar
 
 static const struct app_command commands[] = {
 	{"serve", "sterna serve [flags]", "run the server", app_serve},
+	{"turn", "sterna turn [flags] | sterna turn sessions list|close [flags]",
+		"run the TURN server alone, or look at its sessions", app_turn},
 	{"token", "sterna token create --room ROOM --identity ID [flags]", "make an access token",
 		app_token},
 	{"user", "sterna user add|list|delete --realm REALM --user NAME [flags]",

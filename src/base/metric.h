@@ -85,6 +85,8 @@ enum drop_reason {
 	X(JOIN_ERRORS, "sterna_join_errors_total", "counter",                                      \
 		"Joins refused before the WebSocket upgrade.")                                     \
 	X(HTTP_REQUESTS, "sterna_http_requests_total", "counter", "HTTP requests answered.")       \
+	X(ICE_LIST_REFUSED, "sterna_ice_list_refused_total", "counter",                            \
+		"Requests for the ICE servers answered with 429.")                                 \
 	X(SIGNAL_IN, "sterna_signal_messages_in_total", "counter",                                 \
 		"Signal messages received from clients.")                                          \
 	X(SIGNAL_OUT, "sterna_signal_messages_out_total", "counter",                               \
@@ -329,3 +331,9 @@ uint64_t metric_drop_sum(enum drop_reason why);
 
 /* Appends all metrics in the Prometheus text format 0.0.4. */
 void metric_print(struct buf *out);
+
+/*
+ * What else is to be shown, at the end: `fn` is called by metric_print on the thread of the scrape. One for the whole
+ * process; NULL takes it back. Set while no scrape runs.
+ */
+void metric_set_extra(void (*fn)(void *arg, struct buf *out), void *arg);

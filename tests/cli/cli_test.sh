@@ -9,7 +9,7 @@ cd "$work" || exit 1
 # No setting of the machine this runs on must leak in.
 while IFS= read -r name; do
 	unset "$name"
-done < <(compgen -e | grep -E '^(LIVEKIT_|NODE_IP$|UDP_PORT$|REDIS_)')
+done < <(compgen -e | grep -E '^(LIVEKIT_|WEBRTC_|NODE_IP$|UDP_PORT$|REDIS_)')
 
 passed=0
 failed=0
