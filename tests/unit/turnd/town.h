@@ -147,8 +147,8 @@ static inline void town_turn(struct town *town)
 		struct house *h = &town->at[i];
 		ev_wait(&h->w.ev, 0);
 		h->w.now_us = clock_mono_us();
-		ev_dispatch(&h->w.ev);
 		pktbox_drain(&h->w.packets, &h->w.packet_taker, 1024);
+		ev_dispatch(&h->w.ev);
 		wheel_run(&h->w.wheel, h->w.now_us);
 		turnd_end_turn(h->t);
 		if (h->rtc)
