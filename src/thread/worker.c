@@ -63,7 +63,8 @@ static void worker_run(struct worker *w)
 		w->now_us = clock_mono_us();
 		if (due < w->now_us)
 			metric_add(M_LOOP_LATE_US, w->now_us - due);
-		/* Before the sockets: what another worker posted, then answered, is known when the client comes back. */
+		/* Before the sockets: what another worker posted, then answered, is known when the
+		 * client comes back. */
 		pktbox_drain(&w->packets, &w->packet_taker, PACKETS_PER_TURN);
 		ev_dispatch(&w->ev);
 		wheel_run(&w->wheel, w->now_us);
