@@ -26,7 +26,8 @@ static struct town_cfg with_workers(unsigned n)
 {
 	static uint16_t next = 43000;
 	next += 400;
-	return (struct town_cfg){.workers = n, .relay_first = next, .relay_last = next + 399};
+	return (struct town_cfg){
+		.workers = n, .relay_first = next, .relay_last = next + 399, .is_eager = true};
 }
 
 /* A datagram that passed between two relayed addresses, and what the sockets saw of it: in from
