@@ -160,8 +160,9 @@ static void cfg_copy(struct turnd_cfg *to, const struct turnd_cfg *from)
 	*to = *from;
 	to->listen = xmemdup(from->listen, from->n_listen * sizeof *from->listen);
 	to->relay = xmemdup(from->relay, from->n_relay * sizeof *from->relay);
-	to->proxies = from->n_proxies ? xmemdup(from->proxies, from->n_proxies * sizeof *from->proxies)
-				      : NULL;
+	to->proxies = from->n_proxies
+			      ? xmemdup(from->proxies, from->n_proxies * sizeof *from->proxies)
+			      : NULL;
 	to->cert_file = own(from->cert_file);
 	to->key_file = own(from->key_file);
 	to->key_password = own(from->key_password);

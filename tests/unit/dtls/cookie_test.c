@@ -37,8 +37,8 @@ static size_t hello(uint8_t out[HELLO_CAP], const uint8_t *cookie, size_t n)
 	return 25 + len;
 }
 
-static enum dtls_hello check(const struct dtls_cookies *c, const struct addr *a, const uint8_t *p, size_t n,
-	uint8_t answer[DTLS_COOKIE_ANSWER_LEN])
+static enum dtls_hello check(const struct dtls_cookies *c, const struct addr *a, const uint8_t *p,
+	size_t n, uint8_t answer[DTLS_COOKIE_ANSWER_LEN])
 {
 	const uint8_t *random;
 	uint8_t *copy = malloc(n ? n : 1);
@@ -109,7 +109,8 @@ static void what_is_not_whole_is_dropped(void **state)
 	static const struct {
 		size_t at;
 		uint8_t value;
-	} wrong[] = {{0, 23}, {1, 3}, {4, 1}, {13, 2}, {21, 1}, {24, 1}, {59, 33}, {60, 200}, {62, 250}};
+	} wrong[] = {
+		{0, 23}, {1, 3}, {4, 1}, {13, 2}, {21, 1}, {24, 1}, {59, 33}, {60, 200}, {62, 250}};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		n = hello(p, NULL, 0);
 		p[wrong[i].at] = wrong[i].value;

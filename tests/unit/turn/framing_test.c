@@ -4,8 +4,8 @@
 #include "turn/framing.h"
 
 /* A Binding request without attributes, and a message on channel 0x4001 with five bytes. */
-static const uint8_t binding[] = {0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
-	11, 12};
+static const uint8_t binding[] = {
+	0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 static const uint8_t channel[] = {0x40, 0x01, 0x00, 0x05, 'h', 'e', 'l', 'l', 'o', 0, 0, 0};
 
 /* Of the exact size, so that a read past the end is seen. */

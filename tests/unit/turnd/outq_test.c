@@ -213,9 +213,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(messages_come_out_in_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(stale_data_goes_and_answers_stay, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_message_that_has_begun_is_not_cut, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_message_that_has_begun_is_not_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(all_stale_leaves_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_message_larger_than_a_chunk_is_one_piece, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_message_larger_than_a_chunk_is_one_piece, setup, teardown),
 		cmocka_unit_test_setup_teardown(bytes_without_boundaries, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_pool_keeps_a_bounded_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(model, setup, teardown),

@@ -225,7 +225,8 @@ struct slow {
 
 static struct slow slow_open(struct world *w)
 {
-	struct slow s = {.fd = client_connect(w, 4096), .peer = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+	struct slow s = {.fd = client_connect(w, 4096),
+		.peer = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
 	struct addr any = loopback(0);
 	socklen_t len = sizeof any;
 	assert_int_equal(bind(s.peer, &any.sa, addr_len(&any)), 0);
@@ -235,7 +236,8 @@ static struct slow slow_open(struct world *w)
 	/* Little room in the kernel, so that the queue is what fills. */
 	int small = 4096;
 	struct stream *st = list_first(&w->t->streams->all, struct stream, node);
-	assert_int_equal(setsockopt(st->wire.io.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+	assert_int_equal(
+		setsockopt(st->wire.io.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
 	return s;
 }
 
@@ -250,7 +252,9 @@ static void peer_sends(struct world *w, const struct slow *s, unsigned n)
 	uint8_t p[1000];
 	for (unsigned i = 0; i < n; i++) {
 		memset(p, (int)i, sizeof p);
-		assert_int_equal(sendto(s->peer, p, sizeof p, 0, &s->relayed.sa, addr_len(&s->relayed)), sizeof p);
+		assert_int_equal(
+			sendto(s->peer, p, sizeof p, 0, &s->relayed.sa, addr_len(&s->relayed)),
+			sizeof p);
 		turn_once(w);
 	}
 }
