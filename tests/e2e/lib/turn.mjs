@@ -67,7 +67,7 @@ class StreamWire {
       const whole = this.rest[0] < 4 ? 20 + n : 4 + ((n + 3) & ~3);
       if (this.rest.length < whole) return;
       const packet = this.rest.subarray(0, this.rest[0] < 4 ? whole : 4 + n);
-      if (this.rest[0] >= 4 && this.rest.subarray(4 + n, whole).some((b) => b)) throw new Error('ChannelData padding is not zero');
+      if (this.rest[0] >= 4 && this.rest.subarray(4 + n, whole).some((b) => b)) this.hasDirtyPadding = true;
       this.rest = this.rest.subarray(whole);
       this.onPacket(packet);
     }
@@ -90,6 +90,7 @@ export class TurnClient {
   indications = []; // Messages that came unasked
   data = []; // {bytes, from} by Data indications, {bytes, channel} by ChannelData
   attempts = []; // ConnectionAttempt indications
+  faults = []; // what no server may send; see check()
   #pending = new Map(); // transaction id → function
   #waiters = new Set();
 
@@ -113,7 +114,19 @@ export class TurnClient {
       this.transport === 'udp'
         ? new UdpWire(host, port, { local, localPort })
         : new StreamWire(host, port, { local, prologue, tls: this.transport === 'tls' ? (this.tls ?? {}) : undefined });
-    await this.wire.open((bytes, from) => this.#onPacket(bytes, from));
+    await this.wire.open((bytes, from) => {
+      try {
+        this.#onPacket(bytes, from);
+      } catch (e) {
+        this.faults.push(e.message);
+      }
+    });
+  }
+
+  // Throws if anything that came was malformed, or had padding that is not zero.
+  check() {
+    if (this.wire?.hasDirtyPadding) this.faults.push('padding of ChannelData is not zero');
+    if (this.faults.length) throw new Error(this.faults.join('\n'));
   }
 
   // Goes on from another port, as a phone does that changes networks.
