@@ -45,14 +45,14 @@ async function works(c, peer, text) {
 
 describe('running a TURN server', { concurrency: true }, () => {
   test('reload: other users and secrets for those who come, nobody is dropped', notCoturn('does not read its file again'), async (t) => {
-    const server = await start({ options: [...USER, 'static-auth-secret=first', ...LOCAL_PEERS] });
+    const server = await start({ options: [...USER, 'use-auth-secret', 'static-auth-secret=first', ...LOCAL_PEERS] });
     const peer = await udpPeer();
     t.after(() => peer.close());
     const c = await clientOf(t, server);
     await c.mustAllocate();
     assert.equal((await c.bind(0x4000, peer)).code, 0);
     assert.equal(await allocates(t, server, { user: 'dan', password: 'secret4' }), 401);
-    await server.reload(['lt-cred-mech', 'user=ann:changed', 'user=dan:secret4', 'static-auth-secret=second', ...LOCAL_PEERS]);
+    await server.reload(['lt-cred-mech', 'user=ann:changed', 'user=dan:secret4', 'use-auth-secret', 'static-auth-secret=second', ...LOCAL_PEERS]);
     await until('the new user', async () => (await allocates(t, server, { user: 'dan', password: 'secret4' })) === 0);
     await works(c, peer, 'after the reload');
     assert.equal((await c.refresh(600)).code, 0, 'with the password of before');
@@ -107,12 +107,13 @@ describe('running a TURN server', { concurrency: true }, () => {
     const c = await clientOf(t, server);
     await c.mustAllocate();
     assert.equal((await c.bind(0x4000, peer)).code, 0);
+    await works(c, peer, 'at first');
     for (let i = 0; i < 10; i++) {
       for (let k = 0; k < 30; k++) c.sendChannel(0x4000, Buffer.alloc(1000, 7));
       await c.refresh(600); // the server keeps up
     }
     const through = peer.got.length;
-    assert.ok(through >= 1 && through <= 60, `${through} of 300 packets of 1000 bytes at 20000 bytes per second`);
+    assert.ok(through <= 60, `${through} of 300 packets of 1000 bytes at 20000 bytes per second`);
     await until('more', () => {
       c.sendChannel(0x4000, 'later');
       return peer.got.some((g) => g.bytes.toString() === 'later');
@@ -214,7 +215,7 @@ denied-peer-ip=fc00::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff`;
   for (const version of [1, 2]) {
     test(`PROXY protocol version ${version}: the client's own address`, isCoturn && version === 1 ? notCoturn('reads version 2') : {}, async (t) => {
       const port = await freePorts(1);
-      const server = await start({ options: [...USER, ...LOCAL_PEERS, `tcp-proxy-port=${port}`] });
+      const server = await start({ options: [...USER, ...LOCAL_PEERS, `tcp-proxy-port=${port}`], args: ['--turn.proxies', '127.0.0.1'] });
       const v2 = Buffer.concat([
         Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1'), Buffer.from([0x21, 0x11, 0, 12]), Buffer.from([9, 8, 7, 6]), Buffer.from([127, 0, 0, 1]),
         Buffer.from([0x15, 0xb3, port >> 8, port & 255]),

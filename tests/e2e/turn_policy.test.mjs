@@ -89,8 +89,11 @@ before(async () => {
 
 after(() => Promise.all([guarded?.stop(), opened?.stop()]));
 
+// Each from an address of its own, so that limits per address are not what is tested.
+let clientsSoFar = 0;
 async function allocated(t, server, { transport = 'udp', relay = UDP, family = V4 } = {}) {
-  const c = await server.client({ transport });
+  const local = `127.1.${++clientsSoFar >> 7}.${clientsSoFar & 127}`;
+  const c = await server.client({ transport, local });
   t.after(() => c.close());
   return c.mustAllocate({ transport: relay, family });
 }

@@ -71,14 +71,17 @@ export async function renewCertificate(dir, files) {
 const text = (options) => options.map((o) => `${o}\n`).join('');
 
 // options: lines of turnserver.conf besides addresses and ports. hosts: listened on. relays: relayed from.
-// relayPorts: how many. tls: certificates and a TLS port.
-export async function startTurn({ options = [], hosts = ['127.0.0.1'], relays = hosts, relayPorts = 100, tls = false, realm = 'test.example' } = {}) {
+// relayPorts: how many. tls: certificates and a TLS port. args: flags of ours, which coturn does not get.
+export async function startTurn({
+  options = [], hosts = ['127.0.0.1'], relays = hosts, relayPorts = 100, tls = false, realm = 'test.example', args = [],
+} = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'sterna-turn-'));
   const port = await freePorts(4);
   const first = await freePorts(relayPorts);
   const files = tls && (await makeCertificates(dir));
   const base = [
     `listening-port=${port}`,
+    `alt-listening-port=${port + 1}`,
     `tls-listening-port=${port + 2}`,
     ...hosts.map((h) => `listening-ip=${h}`),
     ...relays.map((h) => `relay-ip=${h}`),
@@ -95,7 +98,7 @@ export async function startTurn({ options = [], hosts = ['127.0.0.1'], relays = 
   await writeFile(file, text([...base, ...options]), { mode: 0o600 });
   const child = isCoturn
     ? spawn('turnserver', ['-c', file], { stdio: ['ignore', 'pipe', 'pipe'] })
-    : spawn(binary, ['turn', '--coturn-config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    : spawn(binary, ['turn', '--coturn-config', file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   return watched(child, { dir, file, files, port, tlsPort: port + 2, host: hosts[0], hosts, relayFirst: first, relayLast: first + relayPorts - 1, base });
 }
 
@@ -128,7 +131,7 @@ async function watched(child, server) {
     child,
     pid: child.pid,
     log: () => log,
-    // A client of this server. user null: without credentials.
+    // A client of this server.
     client({ transport = 'udp', user = 'ann', password = 'secret1', ...more } = {}) {
       const toPort = transport === 'tls' ? server.tlsPort : port;
       return TurnClient.open({ host, port: toPort, transport, user, password, ...more });
