@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as path } from 'node:path';
-import { LOCAL_PEERS, USER, freePorts, isCoturn, makeCertificates, notCoturn, startTurn } from './lib/turnserver.mjs';
+import { LOCAL_PEERS, USER, freePorts, isCoturn, makeCertificates, notCoturn, startTurn, stopAll } from './lib/turnserver.mjs';
 import { startServer, until } from './lib/server.mjs';
 import { join, launch, received, spy } from './lib/browser.mjs';
 
@@ -118,7 +118,7 @@ describe('a call between two tabs', () => {
   before(async () => {
     turn = await startTurn({ options: [...USER, ...(isCoturn ? LOCAL_PEERS : [])], tls: true });
   });
-  after(() => turn?.stop());
+  after(stopAll);
 
   const urls = {
     udp: () => `turn:127.0.0.1:${turn.port}?transport=udp`,

@@ -7,27 +7,20 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { LOCAL_PEERS, USER, freePorts, isCoturn, notCoturn, renewCertificate, startTurn } from './lib/turnserver.mjs';
+import { LOCAL_PEERS, USER, freePorts, isCoturn, notCoturn, renewCertificate, startTurn, stopAll } from './lib/turnserver.mjs';
 import { uclient } from './lib/turnutils.mjs';
 import { until } from './lib/server.mjs';
 import { udpPeer } from './lib/turn.mjs';
 import { ATTR, METHOD, restCredentials } from './lib/stun.mjs';
 
 const exec = promisify(execFile);
-const servers = [];
 let dir;
 
 before(async () => (dir = await mkdtemp(join(tmpdir(), 'sterna-turn-ops-'))));
 after(async () => {
-  await Promise.all(servers.map((s) => s.stop()));
+  await stopAll();
   await rm(dir, { recursive: true, force: true });
 });
-
-async function start(options) {
-  const s = await startTurn(options);
-  servers.push(s);
-  return s;
-}
 
 async function clientOf(t, server, options) {
   const c = await server.client(options);
@@ -45,7 +38,7 @@ async function works(c, peer, text) {
 
 describe('running a TURN server', { concurrency: true }, () => {
   test('reload: other users and secrets for those who come, nobody is dropped', notCoturn('does not read its file again'), async (t) => {
-    const server = await start({ options: [...USER, 'use-auth-secret', 'static-auth-secret=first', ...LOCAL_PEERS] });
+    const server = await startTurn({ options: [...USER, 'use-auth-secret', 'static-auth-secret=first', ...LOCAL_PEERS] });
     const peer = await udpPeer();
     t.after(() => peer.close());
     const c = await clientOf(t, server);
@@ -64,7 +57,7 @@ describe('running a TURN server', { concurrency: true }, () => {
   });
 
   test('a certificate is replaced: the next connection gets it, those before go on', async (t) => {
-    const server = await start({ options: [...USER, ...LOCAL_PEERS], tls: true });
+    const server = await startTurn({ options: [...USER, ...LOCAL_PEERS], tls: true });
     const shown = async () => {
       const c = await server.client({ transport: 'tls' });
       const { serialNumber } = c.wire.socket.getPeerCertificate();
@@ -83,7 +76,7 @@ describe('running a TURN server', { concurrency: true }, () => {
   });
 
   test('a certificate that changes is noticed, a broken one is not taken', notCoturn('waits for a signal'), async (t) => {
-    const server = await start({ options: USER, tls: true });
+    const server = await startTurn({ options: USER, tls: true });
     const shown = async () => {
       const c = await server.client({ transport: 'tls' });
       const { serialNumber } = c.wire.socket.getPeerCertificate();
@@ -101,7 +94,7 @@ describe('running a TURN server', { concurrency: true }, () => {
   });
 
   test('max-bps: what is above is dropped, and later it flows again', async (t) => {
-    const server = await start({ options: [...USER, ...LOCAL_PEERS, 'max-bps=20000'] });
+    const server = await startTurn({ options: [...USER, ...LOCAL_PEERS, 'max-bps=20000'] });
     const peer = await udpPeer();
     t.after(() => peer.close());
     const c = await clientOf(t, server);
@@ -122,7 +115,7 @@ describe('running a TURN server', { concurrency: true }, () => {
 
   test('figures under coturn\'s names', notCoturn("Debian's has no Prometheus"), async (t) => {
     const port = await freePorts(1);
-    const server = await start({ options: [...USER, ...LOCAL_PEERS, 'prometheus', `prometheus-port=${port}`] });
+    const server = await startTurn({ options: [...USER, ...LOCAL_PEERS, 'prometheus', `prometheus-port=${port}`] });
     const metrics = async () => {
       const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
       return (name) => [...text.matchAll(new RegExp(`^${name}(\\{[^}]*\\})? (\\d+)$`, 'gm'))].map((m) => ({ labels: m[1] ?? '', n: Number(m[2]) }));
@@ -182,7 +175,7 @@ denied-peer-ip=::1
 denied-peer-ip=fc00::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff`;
     const variables = { WEBRTC_TURN_PUBLIC_IP: '198.51.100.7', WEBRTC_TURN_USERNAME: 'veza', WEBRTC_TURN_CREDENTIAL: 'hush', WEBRTC_TURN_REALM: 'veza.example' };
     const lines = template.replace(/\$\{(\w+)\}/g, (_, name) => variables[name]).split('\n').filter((l) => !isCoturn || !l.startsWith('dh-file'));
-    const server = await start({ realm: 'veza.example', options: [...lines, ...(isCoturn ? LOCAL_PEERS : [])] });
+    const server = await startTurn({ realm: 'veza.example', options: [...lines, ...(isCoturn ? LOCAL_PEERS : [])] });
     const [a, b] = [await clientOf(t, server, { user: 'veza', password: 'hush' }), await clientOf(t, server, { user: 'veza', password: 'hush', transport: 'tcp' })];
     await Promise.all([a.mustAllocate(), b.mustAllocate()]);
     assert.equal(a.realm, 'veza.example');
@@ -202,7 +195,7 @@ denied-peer-ip=fc00::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff`;
     const db = join(dir, 'users.db');
     const realm = 'test.example';
     await exec('turnadmin', ['-a', '-b', db, '-u', 'eve', '-r', realm, '-p', 'secret5']);
-    const server = await start({ options: ['lt-cred-mech', `userdb=${db}`, ...LOCAL_PEERS], realm });
+    const server = await startTurn({ options: ['lt-cred-mech', `userdb=${db}`, ...LOCAL_PEERS], realm });
     assert.equal(await allocates(t, server, { user: 'eve', password: 'secret5' }), 0);
     assert.equal(await allocates(t, server, { user: 'eve', password: 'wrong' }), 401);
     assert.equal(await allocates(t, server, { user: 'nobody', password: 'secret5' }), 401);
@@ -215,7 +208,7 @@ denied-peer-ip=fc00::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff`;
   for (const version of [1, 2]) {
     test(`PROXY protocol version ${version}: the client's own address`, isCoturn && version === 1 ? notCoturn('reads version 2') : {}, async (t) => {
       const port = await freePorts(1);
-      const server = await start({ options: [...USER, ...LOCAL_PEERS, `tcp-proxy-port=${port}`], args: ['--turn.proxies', '127.0.0.1'] });
+      const server = await startTurn({ options: [...USER, ...LOCAL_PEERS, `tcp-proxy-port=${port}`], args: ['--turn.proxies=127.0.0.1'] });
       const v2 = Buffer.concat([
         Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1'), Buffer.from([0x21, 0x11, 0, 12]), Buffer.from([9, 8, 7, 6]), Buffer.from([127, 0, 0, 1]),
         Buffer.from([0x15, 0xb3, port >> 8, port & 255]),
@@ -245,6 +238,5 @@ denied-peer-ip=fc00::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff`;
     assert.equal((await c.refresh(0)).code, 0);
     await until('the end', () => ended);
     assert.equal(server.child.exitCode, 0);
-    await server.stop();
   });
 });

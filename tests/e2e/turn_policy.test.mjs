@@ -6,7 +6,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { LOCAL_PEERS, USER, freePorts, isCoturn, notCoturn, startTurn } from './lib/turnserver.mjs';
+import { LOCAL_PEERS, USER, freePorts, isCoturn, notCoturn, startTurn, stopAll } from './lib/turnserver.mjs';
 import { startServer, until } from './lib/server.mjs';
 import { TurnClient, udpPeer } from './lib/turn.mjs';
 import { TCP, UDP, V4, V6, addressBytes, addressText, restCredentials } from './lib/stun.mjs';
@@ -87,7 +87,7 @@ before(async () => {
   ]);
 });
 
-after(() => Promise.all([guarded?.stop(), opened?.stop()]));
+after(stopAll);
 
 // Each from an address of its own, so that limits per address are not what is tested.
 let clientsSoFar = 0;

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { LOCAL_PEERS, USER, isCoturn, notCoturn, startTurn } from './lib/turnserver.mjs';
+import { LOCAL_PEERS, USER, isCoturn, notCoturn, startTurn, stopAll } from './lib/turnserver.mjs';
 import { echoPeer, tool, uclient } from './lib/turnutils.mjs';
 import { restCredentials } from './lib/stun.mjs';
 
@@ -45,8 +45,8 @@ before(async () => {
   dir = await mkdtemp(join(tmpdir(), 'sterna-tools-'));
   const both = ['127.0.0.1', '::1'];
   await oauthDatabase(join(dir, 'oauth.db'));
-  [peer, main, rest, dashed, oauth, guarded, twoAddresses] = await Promise.all([
-    echoPeer(),
+  peer = await echoPeer();
+  [main, rest, dashed, oauth, guarded, twoAddresses] = await Promise.all([
     startTurn({ options: [...USER, ...LOCAL_PEERS, 'mobility'], hosts: both, tls: true, relayPorts: 400 }),
     startTurn({ options: ['use-auth-secret', 'static-auth-secret=older', 'static-auth-secret=newer', ...LOCAL_PEERS] }),
     startTurn({ options: ['use-auth-secret', 'static-auth-secret=dashed', 'rest-api-separator=|', ...LOCAL_PEERS] }),
@@ -57,7 +57,7 @@ before(async () => {
 });
 
 after(async () => {
-  await Promise.all([main, rest, dashed, oauth, guarded, twoAddresses, peer].map((s) => s?.stop()));
+  await Promise.all([stopAll(), peer?.stop()]);
   await rm(dir, { recursive: true, force: true });
 });
 

@@ -68,6 +68,10 @@ export async function renewCertificate(dir, files) {
     '-extfile', path('ext'), '-out', files.cert]);
 }
 
+const running = new Set();
+// For after(): also when not all of them came up.
+export const stopAll = () => Promise.all([...running].map((stop) => stop()));
+
 const text = (options) => options.map((o) => `${o}\n`).join('');
 
 // options: lines of turnserver.conf besides addresses and ports. hosts: listened on. relays: relayed from.
@@ -114,6 +118,18 @@ async function watched(child, server) {
   let end = null;
   const exited = new Promise((resolve) => child.on('close', (code, signal) => resolve((end = { code, signal }))));
   const { dir, host, port } = server;
+  async function stop() {
+    running.delete(stop);
+    child.kill('SIGTERM');
+    const again = setInterval(() => child.kill('SIGTERM'), 50); // the first one drains
+    const late = setTimeout(() => child.kill('SIGKILL'), 10000);
+    const { code, signal } = await exited;
+    clearInterval(again);
+    clearTimeout(late);
+    await rm(dir, { recursive: true, force: true });
+    if (isCoturn ? signal === 'SIGKILL' : code !== 0) throw new Error(`the TURN server ended with ${code ?? signal}:\n${log.slice(-4000)}`);
+  }
+  running.add(stop);
   const probe = await TurnClient.open({ host, port });
   try {
     await until('the TURN server', async () => {
@@ -121,8 +137,11 @@ async function watched(child, server) {
       return probe.request(METHOD.binding, [], { ms: 100, once: true }).catch(() => undefined);
     });
   } catch (e) {
+    running.delete(stop);
     child.kill('SIGKILL');
-    throw new Error(`${e.message}\n${log}`);
+    await exited;
+    await rm(dir, { recursive: true, force: true });
+    throw new Error(end.code === null ? `${e.message}:\n${log}` : e.message);
   } finally {
     probe.close();
   }
@@ -141,16 +160,7 @@ async function watched(child, server) {
       await writeFile(server.file, text([...server.base, ...options]), { mode: 0o600 });
       child.kill('SIGHUP');
     },
-    async stop() {
-      child.kill('SIGTERM');
-      const again = setInterval(() => child.kill('SIGTERM'), 50); // the first one drains
-      const late = setTimeout(() => child.kill('SIGKILL'), 10000);
-      const { code, signal } = await exited;
-      clearInterval(again);
-      clearTimeout(late);
-      await rm(dir, { recursive: true, force: true });
-      if (isCoturn ? signal === 'SIGKILL' : code !== 0) throw new Error(`the TURN server ended with ${code ?? signal}:\n${log.slice(-4000)}`);
-    },
+    stop,
   };
 }
 
