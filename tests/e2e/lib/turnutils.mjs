@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { freePorts } from './turnserver.mjs';
 
 // Exit code and all output; a tool that does not end by itself is ended.
-export async function tool(name, args, { ms = 60000 } = {}) {
+export async function tool(name, args, { ms = 30000 } = {}) {
   const child = spawn(`turnutils_${name}`, args.map(String), { stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
   child.stdout.on('data', (d) => (out += d));
