@@ -167,14 +167,15 @@ describe('turnutils_uclient', { concurrency: true }, () => {
     assert.deepEqual(r.errors, [400, 400].slice(0, r.errors.length || 1), r.out);
   });
 
+  // The tool tries again and again, which counts as guessing: from addresses of their own.
   test('a wrong password', async () => {
-    const r = await uclient(main, ['-u', 'ann', '-w', 'wrong', ...toPeer()]);
+    const r = await uclient(main, ['-L', '127.0.0.71', '-u', 'ann', '-w', 'wrong', ...toPeer()]);
     assert.notEqual(r.code, 0);
     assert.match(r.out, /Cannot complete Allocation/);
   });
 
   test('an unknown user', async () => {
-    const r = await uclient(main, ['-u', 'nobody', '-w', 'secret1', ...toPeer()]);
+    const r = await uclient(main, ['-L', '127.0.0.72', '-u', 'nobody', '-w', 'secret1', ...toPeer()]);
     assert.match(r.out, /Cannot complete Allocation/);
   });
 
@@ -183,12 +184,12 @@ describe('turnutils_uclient', { concurrency: true }, () => {
   }
 
   test('a wrong REST secret', async () => {
-    assert.match((await uclient(rest, ['-y', '-u', 'ann', '-W', 'other'])).out, /Cannot complete Allocation/);
+    assert.match((await uclient(rest, ['-L', '127.0.0.73', '-y', '-u', 'ann', '-W', 'other'])).out, /Cannot complete Allocation/);
   });
 
   test('REST credentials that have expired', async () => {
     const { user, password } = restCredentials('newer', { ttl: -10 });
-    assert.match((await uclient(rest, ['-y', '-u', user, '-w', password])).out, /Cannot complete Allocation/);
+    assert.match((await uclient(rest, ['-L', '127.0.0.74', '-y', '-u', user, '-w', password])).out, /Cannot complete Allocation/);
   });
 
   test('REST credentials with another separator', async () => complete(await uclient(dashed, ['-y', '-u', 'ann', '-W', 'dashed', '-C', '|'])));
