@@ -20,6 +20,7 @@ export default defineConfig({
 	},
 	server: {
 		proxy: {
+			"/api": server,
 			"/dev/token": server,
 			"/rtc": { target: server, ws: true },
 		},

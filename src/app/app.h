@@ -18,7 +18,9 @@ struct app_command {
 };
 
 int app_serve(const struct app_command *self, size_t argc, char *const *argv);
+int app_turn(const struct app_command *self, size_t argc, char *const *argv);
 int app_token(const struct app_command *self, size_t argc, char *const *argv);
+int app_user(const struct app_command *self, size_t argc, char *const *argv);
 int app_config(const struct app_command *self, size_t argc, char *const *argv);
 int app_version(const struct app_command *self, size_t argc, char *const *argv);
 

@@ -9,9 +9,16 @@ static int run_help(const struct app_command *self, size_t argc, char *const *ar
 
 static const struct app_command commands[] = {
 	{"serve", "sterna serve [flags]", "run the server", app_serve},
-	{"token", "sterna token create --room ROOM --identity ID [flags]", "make an access token", app_token},
-	{"config", "sterna config check|show|docs [flags]", "test or print the configuration", app_config},
-	{"version", "sterna version", "print the versions of the program and its libraries", app_version},
+	{"turn", "sterna turn [flags] | sterna turn sessions list|close [flags]",
+		"run the TURN server alone, or look at its sessions", app_turn},
+	{"token", "sterna token create --room ROOM --identity ID [flags]", "make an access token",
+		app_token},
+	{"user", "sterna user add|list|delete --realm REALM --user NAME [flags]",
+		"manage the users of the TURN server", app_user},
+	{"config", "sterna config check|show|docs [flags]", "test or print the configuration",
+		app_config},
+	{"version", "sterna version", "print the versions of the program and its libraries",
+		app_version},
 	{"help", "sterna help [command]", "explain a command", run_help},
 };
 

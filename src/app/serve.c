@@ -5,11 +5,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "app/process.h"
 #include "app/serve_parts.h"
+#include "app/turn_host.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -27,6 +28,7 @@ enum { DRAIN_POLL_MS = 100 };
 /* One worker and what lives on it. */
 struct serve_worker {
 	struct worker worker;
+	struct server *server;
 	struct rtc *rtc;
 	struct rooms *rooms;
 	bool is_started;
@@ -42,9 +44,10 @@ struct server {
 	struct serve_worker *workers;
 	unsigned n_workers;
 	struct bridge *bridge;
-	struct front *front;
+	struct front *front, *metrics; /* metrics: NULL without a port of its own */
 	struct rooms_cfg rooms_cfg;
-	struct serve_ice ice;
+	struct icelist *ice;
+	struct turn_host *turn; /* NULL: no TURN server */
 	pthread_t sctp_thread;
 	bool has_sctp_thread;
 	int sctp_stop;
@@ -54,12 +57,17 @@ struct server {
 
 static void on_worker_start(struct worker *w)
 {
+	const struct serve_worker *sw = w->arg;
 	LOG_DEBUG("worker started", F_UINT("worker", w->index));
+	if (sw->server->turn)
+		turn_host_start(sw->server->turn, w->index);
 }
 
 static void on_worker_end_turn(struct worker *w)
 {
 	const struct serve_worker *sw = w->arg;
+	if (sw->server->turn)
+		turn_host_end_turn(sw->server->turn, w->index);
 	rtc_end_turn(sw->rtc);
 }
 
@@ -68,6 +76,8 @@ static void on_worker_stop(struct worker *w)
 	struct serve_worker *sw = w->arg;
 	rooms_free(sw->rooms);
 	sw->rooms = NULL;
+	if (sw->server->turn)
+		turn_host_stop(sw->server->turn, w->index);
 	rtc_end_turn(sw->rtc);
 }
 
@@ -90,6 +100,7 @@ static const struct rooms_ops rooms_ops = {send_to_clients, close_client};
 static int make_worker(struct server *s, unsigned i, struct errbuf *eb)
 {
 	struct serve_worker *sw = &s->workers[i];
+	sw->server = s;
 	if (worker_init(&sw->worker, i, &worker_ops, sw, s->cfg->limit.mailbox_messages) != 0)
 		return err_set(eb, ERR_SYSTEM, "cannot make an event loop: %s", strerror(errno));
 	struct ice_local locals[ICE_LOCALS_MAX];
@@ -107,6 +118,8 @@ static int make_worker(struct server *s, unsigned i, struct errbuf *eb)
 	if (!err)
 		sw->rooms = rooms_new(
 			&sw->worker, sw->rtc, s->registry, &s->rooms_cfg, s->keys, &rooms_ops, s);
+	if (!err && s->turn)
+		err = turn_host_add(s->turn, i, &sw->worker, sw->rtc, eb);
 	return err;
 }
 
@@ -143,7 +156,7 @@ static void *sctp_main(void *arg)
 struct reload_msg {
 	struct msg msg;
 	struct serve_worker *worker;
-	struct rooms_cfg cfg;
+	struct rooms_cfg cfg;   /* its ice: referenced */
 	struct auth_keys *keys; /* referenced */
 };
 
@@ -151,6 +164,7 @@ static void reload_drop(struct msg *m)
 {
 	struct reload_msg *r = CONTAINER_OF(m, struct reload_msg, msg);
 	auth_keys_unref(r->keys);
+	icelist_unref(r->cfg.ice);
 	xfree(r);
 }
 
@@ -173,19 +187,27 @@ static void limit_joins(struct server *s, const struct config *cfg)
 static void apply_reload(struct server *s, struct config *fresh)
 {
 	struct auth_keys *keys = serve_keys(fresh);
+	struct icelist *ice = serve_icelist(fresh);
 	log_set_level(fresh->logging.level);
 	log_set_format(fresh->logging.format);
-	serve_rooms_cfg(fresh, &s->ice, &s->rooms_cfg);
+	serve_rooms_cfg(fresh, ice, &s->rooms_cfg);
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		struct reload_msg *m = XNEW(struct reload_msg);
 		*m = (struct reload_msg){
 			{&reload_kind}, &s->workers[i], s->rooms_cfg, auth_keys_ref(keys)};
+		icelist_ref(ice);
 		mbox_post_or_drop(&s->workers[i].worker.mbox, &m->msg);
 	}
 	front_set_keys(s->front, keys);
+	front_set_ice(s->front, ice);
 	limit_joins(s, fresh);
+	struct errbuf eb;
+	if (s->turn && turn_host_reload(s->turn, fresh, &eb) != 0)
+		LOG_ERROR("the TURN server keeps its old configuration", F_STR("why", eb.text));
 	auth_keys_unref(s->keys);
 	s->keys = keys;
+	icelist_unref(s->ice);
+	s->ice = ice;
 	config_free(s->reloaded);
 	s->reloaded = fresh;
 }
@@ -225,24 +247,16 @@ static void block_signals(sigset_t *set)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* Each connection is a descriptor: as many as the system lets this process have, not the soft limit's usual 1024. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		LOG_WARN("limit of open files not raised", F_STR("why", strerror(errno)));
-}
-
 /* Until nobody is left, or a second signal says that it cannot wait. */
 static void drain(struct server *s, const sigset_t *set)
 {
 	LOG_INFO("draining: no new joins; a second signal stops at once",
-		F_UINT("participants", metric_sum(M_PARTICIPANTS)));
+		F_UINT("participants", metric_sum(M_PARTICIPANTS)),
+		F_UINT("turn_allocations", s->turn ? turn_host_allocations(s->turn) : 0));
 	front_drain(s->front);
-	while (metric_sum(M_PARTICIPANTS) > 0) {
+	if (s->turn)
+		turn_host_drain(s->turn);
+	while (metric_sum(M_PARTICIPANTS) > 0 || (s->turn && turn_host_allocations(s->turn) > 0)) {
 		struct timespec wait = {.tv_nsec = DRAIN_POLL_MS * 1000000L};
 		int got = sigtimedwait(set, NULL, &wait);
 		if (got == SIGTERM || got == SIGINT)
@@ -276,7 +290,10 @@ static void stop(struct server *s)
 		__atomic_store_n(&s->sctp_stop, 1, __ATOMIC_RELEASE);
 		pthread_join(s->sctp_thread, NULL);
 	}
+	front_stop(s->metrics);
 	front_stop(s->front);
+	metric_set_extra(NULL, NULL);
+	turn_host_free(s->turn);
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		struct serve_worker *sw = &s->workers[i];
 		rooms_free(sw->rooms); /* of a worker that never ran */
@@ -289,7 +306,7 @@ static void stop(struct server *s)
 	xfree(s->workers);
 	dtls_identity_free(s->identity);
 	auth_keys_unref(s->keys);
-	serve_ice_free(&s->ice);
+	icelist_unref(s->ice);
 	config_free(s->reloaded);
 	(void)!sctp_stack_stop();
 }
@@ -304,7 +321,23 @@ static int start_front(struct server *s, struct errbuf *eb)
 	s->bridge = bridge_new(s->registry, targets, s->n_workers, &s->front);
 	limit_joins(s, s->cfg);
 	xfree(targets);
-	return serve_front(s->cfg, s->keys, s->bridge, &s->front, eb);
+	const struct serve_shared shared = {s->keys, s->ice, s->turn};
+	int err = serve_front(s->cfg, &shared, s->bridge, &s->front, eb);
+	return err ? err : serve_metrics_front(s->cfg, &shared, &s->metrics, eb);
+}
+
+static int start_turn(struct server *s, struct errbuf *eb)
+{
+	if (!s->cfg->turn.enabled)
+		return 0;
+	size_t cap = (size_t)s->n_workers * ICE_LOCALS_MAX * 4;
+	struct addr *addrs = xcalloc(cap, sizeof *addrs);
+	const struct turn_host_sfu sfu = {addrs, serve_sfu_addrs(s->cfg, s->n_workers, addrs, cap)};
+	int err = turn_host_new(&s->turn, s->cfg, s->n_workers, &sfu, eb);
+	if (!err)
+		metric_set_extra(turn_host_print_metrics, s->turn);
+	xfree(addrs);
+	return err;
 }
 
 static int start(struct server *s, struct errbuf *eb)
@@ -314,17 +347,16 @@ static int start(struct server *s, struct errbuf *eb)
 	s->workers = xcalloc(s->n_workers, sizeof *s->workers);
 	s->registry = registry_new(s->n_workers);
 	s->keys = serve_keys(s->cfg);
-	serve_ice_init(&s->ice, s->cfg);
-	serve_rooms_cfg(s->cfg, &s->ice, &s->rooms_cfg);
+	s->ice = serve_icelist(s->cfg);
+	serve_rooms_cfg(s->cfg, s->ice, &s->rooms_cfg);
 	if (dtls_identity_new(&s->identity) != 0)
 		return err_set(eb, ERR_CRYPTO, "OpenSSL cannot make a DTLS certificate");
 	sctp_stack_start();
-	for (unsigned i = 0; i < s->n_workers; i++) {
-		int err = make_worker(s, i, eb);
-		if (err)
-			return err;
-	}
-	int err = start_front(s, eb);
+	int err = start_turn(s, eb);
+	for (unsigned i = 0; i < s->n_workers && !err; i++)
+		err = make_worker(s, i, eb);
+	if (!err)
+		err = start_front(s, eb);
 	if (!err)
 		err = start_workers(s, eb);
 	if (!err && pthread_create(&s->sctp_thread, NULL, sctp_main, s) != 0)
@@ -338,7 +370,7 @@ int serve_run(const struct config *cfg, const struct config_source *src, struct 
 	struct server s = {.cfg = cfg, .src = src};
 	sigset_t set;
 	block_signals(&set);
-	raise_descriptor_limit();
+	process_raise_descriptor_limit();
 	metric_thread_init();
 	mbox_thread_init();
 	int err = start(&s, eb);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/turn_host.h"
+#include "app/turn_parts.h"
 #include "app/web_assets.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -11,61 +13,6 @@
 #include "sdp/jsep.h"
 
 enum { INTERFACES_MAX = 64, NAMES_MAX = 64 };
-
-/* ------------------------------------------------------------------ ICE servers */
-
-static void add_server(
-	struct serve_ice *ice, char *url, const char *username, const char *credential)
-{
-	Livekit__ICEServer *m = &ice->servers[ice->n];
-	livekit__iceserver__init(m);
-	m->n_urls = 1;
-	m->urls = xcalloc(1, sizeof(char *));
-	m->urls[0] = url;
-	m->username = xstrdup(username);
-	m->credential = xstrdup(credential);
-	ice->ptrs[ice->n] = m;
-	ice->n++;
-}
-
-static void add_turn(struct serve_ice *ice, const struct config_turn_server *t)
-{
-	bool is_tls = strcmp(t->protocol, "tls") == 0;
-	if (t->secret[0]) {
-		LOG_WARN("turn server with a shared secret is not handed to clients by this build; "
-			 "use username and credential",
-			F_STR("host", t->host));
-		return;
-	}
-	char *url = xasprintf("%s:%s:%u?transport=%s", is_tls ? "turns" : "turn", t->host, t->port,
-		strcmp(t->protocol, "udp") == 0 ? "udp" : "tcp");
-	add_server(ice, url, t->username, t->credential);
-}
-
-void serve_ice_init(struct serve_ice *ice, const struct config *cfg)
-{
-	const struct config_list *turn = &cfg->rtc.turn_servers, *stun = &cfg->rtc.stun_servers;
-	*ice = (struct serve_ice){0};
-	ice->servers = xcalloc(turn->n + stun->n, sizeof *ice->servers);
-	ice->ptrs = xcalloc(turn->n + stun->n, sizeof(void *));
-	for (size_t i = 0; i < turn->n; i++)
-		add_turn(ice, &turn->turn[i]);
-	for (size_t i = 0; i < stun->n; i++)
-		add_server(ice, xasprintf("stun:%s", stun->str[i]), "", "");
-}
-
-void serve_ice_free(struct serve_ice *ice)
-{
-	for (size_t i = 0; i < ice->n; i++) {
-		xfree(ice->servers[i].urls[0]);
-		xfree(ice->servers[i].urls);
-		xfree(ice->servers[i].username);
-		xfree(ice->servers[i].credential);
-	}
-	xfree(ice->servers);
-	xfree(ice->ptrs);
-	*ice = (struct serve_ice){0};
-}
 
 /* ------------------------------------------------------------------ keys and rooms */
 
@@ -93,7 +40,7 @@ static uint32_t codec_mask(const struct config *cfg)
 	return mask ? mask : JSEP_CODECS_DEFAULT;
 }
 
-void serve_rooms_cfg(const struct config *cfg, const struct serve_ice *ice, struct rooms_cfg *out)
+void serve_rooms_cfg(const struct config *cfg, struct icelist *ice, struct rooms_cfg *out)
 {
 	char node_id[sizeof out->node_id];
 	snprintf(node_id, sizeof node_id, "%s", out->node_id);
@@ -121,8 +68,7 @@ void serve_rooms_cfg(const struct config *cfg, const struct serve_ice *ice, stru
 		.speaker_smooth_intervals = cfg->audio.smooth_intervals,
 		.max_subscriptions_audio = cfg->limit.subscription_limit_audio,
 		.max_subscriptions_video = cfg->limit.subscription_limit_video,
-		.ice_servers = ice->ptrs,
-		.n_ice_servers = ice->n,
+		.ice = ice,
 	};
 	memcpy(out->node_id, node_id, sizeof out->node_id);
 	snprintf(out->region, sizeof out->region, "%.63s", cfg->region);
@@ -202,9 +148,28 @@ int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out,
 		"127.0.0.1");
 }
 
+size_t serve_sfu_addrs(const struct config *cfg, unsigned n_workers, struct addr *out, size_t cap)
+{
+	size_t n = 0;
+	for (unsigned i = 0; i < n_workers; i++) {
+		struct ice_local locals[ICE_LOCALS_MAX];
+		struct errbuf eb;
+		size_t n_locals = 0;
+		if (serve_locals(cfg, config_worker_port(cfg, i), locals, &n_locals, &eb) != 0)
+			return n; /* said when the worker is made */
+		for (size_t k = 0; k < n_locals; k++) {
+			if (n < cap)
+				out[n++] = locals[k].base;
+			for (size_t a = 0; a < locals[k].n_advertised && n < cap; a++)
+				out[n++] = locals[k].advertised[a];
+		}
+	}
+	return n;
+}
+
 /* ------------------------------------------------------------------ front */
 
-int serve_front(const struct config *cfg, struct auth_keys *keys, struct bridge *bridge,
+int serve_front(const struct config *cfg, const struct serve_shared *shared, struct bridge *bridge,
 	struct front **out, struct errbuf *eb)
 {
 	const struct config_limit *limit = &cfg->limit;
@@ -229,8 +194,59 @@ int serve_front(const struct config *cfg, struct auth_keys *keys, struct bridge 
 		.assets = web_assets,
 		.n_assets = web_assets_n,
 		.join_limits = &join,
-		.keys = keys,
+		.keys = shared->keys,
+		.ice = shared->ice,
+		.ice_requests_per_minute = limit->ice_requests_per_minute,
+		.ice_request_addresses = limit->ice_request_addresses,
 		.auto_create = cfg->room.auto_create,
+		.no_metrics = cfg->prometheus_port,
+		.turn_ask = shared->turn ? turn_host_front_ask : NULL,
+		.turn_arg = shared->turn,
 	};
 	return front_start(out, &front, &bridge_front_ops, bridge, eb);
+}
+
+enum { SMALL_CONNECTIONS = 256 };
+
+static const struct front_ops no_rooms;
+
+int serve_turn_front(const struct config *cfg, const struct serve_shared *shared,
+	struct front **out, struct errbuf *eb)
+{
+	const struct front_cfg front = {
+		.bind = cfg->bind_addresses.addr,
+		.n_bind = cfg->bind_addresses.n,
+		.port = cfg->port,
+		.max_connections = cfg->limit.signal_connections,
+		.mailbox_messages = cfg->limit.mailbox_messages,
+		.metrics_username = cfg->prometheus_username,
+		.metrics_password = cfg->prometheus_password,
+		.no_metrics = cfg->prometheus_port,
+		.scope = FRONT_SCOPE_TURN,
+		.keys = shared->keys,
+		.ice = shared->ice,
+		.ice_requests_per_minute = cfg->limit.ice_requests_per_minute,
+		.ice_request_addresses = cfg->limit.ice_request_addresses,
+		.turn_ask = turn_host_front_ask,
+		.turn_arg = shared->turn,
+	};
+	return front_start(out, &front, &no_rooms, NULL, eb);
+}
+
+int serve_metrics_front(const struct config *cfg, const struct serve_shared *shared,
+	struct front **out, struct errbuf *eb)
+{
+	const struct config_list *bind =
+		cfg->prometheus_addresses.n ? &cfg->prometheus_addresses : &cfg->bind_addresses;
+	const struct front_cfg front = {
+		.bind = bind->addr,
+		.n_bind = bind->n,
+		.port = cfg->prometheus_port,
+		.max_connections = SMALL_CONNECTIONS,
+		.metrics_username = cfg->prometheus_username,
+		.metrics_password = cfg->prometheus_password,
+		.scope = FRONT_SCOPE_METRICS,
+		.keys = shared->keys,
+	};
+	return cfg->prometheus_port ? front_start(out, &front, &no_rooms, NULL, eb) : 0;
 }

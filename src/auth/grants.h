@@ -48,6 +48,7 @@ struct grants {
 	bool sip_admin, sip_call;
 	bool agent_admin, agent_simulation_admin, agent_database_admin;
 	bool inference_perform, observability_write;
+	bool turn_admin; /* ours: "sterna": {"turnAdmin": true}, sessions of the TURN server */
 	Livekit__RoomConfiguration *room_config; /* owned (pb_free), NULL = absent */
 };
 

@@ -50,6 +50,7 @@ static const struct bool_claim bool_claims[] = {
 	OTHER("agent", "databaseAdmin", agent_database_admin),
 	OTHER("inference", "perform", inference_perform),
 	OTHER("observability", "write", observability_write),
+	OTHER("sterna", "turnAdmin", turn_admin),
 };
 
 /* Permissions of the video claim with a default of their own; `get` applies it. */
@@ -82,7 +83,8 @@ static const struct {
 	{"video", "destinationRoom", offsetof(struct grants, video.destination_room)},
 };
 
-static const char *const objects[] = {"video", "sip", "agent", "inference", "observability"};
+static const char *const objects[] = {"video", "sip", "agent", "inference", "observability",
+	"sterna"};
 
 static void *field_of(struct grants *g, size_t offset)
 {

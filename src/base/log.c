@@ -14,6 +14,7 @@ enum { LINE_CAP = 4096 };
 enum log_level log_threshold = LOG_LEVEL_INFO;
 static enum log_format log_format = LOG_FORMAT_LOGFMT;
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static void (*log_sink)(enum log_level level, const char *line);
 
 static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
 
@@ -127,16 +128,24 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 		put_field(&l, &fields[i], json);
 	if (json)
 		put(&l, "}", 1);
-	l.text[l.n++] = '\n';
+	l.text[l.n] = 0;
 
 	pthread_mutex_lock(&log_lock);
-	for (size_t at = 0; at < l.n;) {
+	if (log_sink)
+		log_sink(level, l.text);
+	l.text[l.n++] = '\n';
+	for (size_t at = 0; at < l.n && !log_sink;) {
 		ssize_t wrote = write(STDERR_FILENO, l.text + at, l.n - at);
 		if (wrote <= 0)
 			break;
 		at += (size_t)wrote;
 	}
 	pthread_mutex_unlock(&log_lock);
+}
+
+void log_set_sink(void (*fn)(enum log_level level, const char *line))
+{
+	log_sink = fn;
 }
 
 void log_set_level(enum log_level level)

@@ -64,6 +64,12 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 
+/*
+ * Lines go here instead of stderr, one at a time, without their end; `fn` must not log. NULL: stderr again. Before
+ * other threads run.
+ */
+void log_set_sink(void (*fn)(enum log_level level, const char *line));
+
 /* "debug", "info", "warn", "error", "off"; false for anything else. */
 bool log_parse_level(const char *text, enum log_level *level);
 

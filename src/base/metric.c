@@ -11,6 +11,11 @@ _Thread_local struct metric_block *metric_here;
 /* Only grows: blocks outlive their threads, so that counters never go back. */
 static struct metric_block *blocks;
 
+static struct {
+	void (*fn)(void *arg, struct buf *out);
+	void *arg;
+} extra;
+
 static const struct {
 	const char *name, *type, *help;
 } rows[METRIC_N] = {
@@ -70,6 +75,12 @@ static void print_head(struct buf *out, const char *name, const char *type, cons
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+void metric_set_extra(void (*fn)(void *arg, struct buf *out), void *arg)
+{
+	extra.arg = arg;
+	extra.fn = fn;
+}
+
 void metric_print(struct buf *out)
 {
 	for (size_t i = 0; i < METRIC_N; i++) {
@@ -83,4 +94,6 @@ void metric_print(struct buf *out)
 			metric_drop_sum((enum drop_reason)i));
 	print_head(out, "process_resident_memory_bytes", "gauge", "Resident memory of the process.");
 	buf_printf(out, "process_resident_memory_bytes %" PRIu64 "\n", resident_bytes());
+	if (extra.fn)
+		extra.fn(extra.arg, out);
 }

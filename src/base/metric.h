@@ -85,6 +85,8 @@ enum drop_reason {
 	X(JOIN_ERRORS, "sterna_join_errors_total", "counter",                                      \
 		"Joins refused before the WebSocket upgrade.")                                     \
 	X(HTTP_REQUESTS, "sterna_http_requests_total", "counter", "HTTP requests answered.")       \
+	X(ICE_LIST_REFUSED, "sterna_ice_list_refused_total", "counter",                            \
+		"Requests for the ICE servers answered with 429.")                                 \
 	X(SIGNAL_IN, "sterna_signal_messages_in_total", "counter",                                 \
 		"Signal messages received from clients.")                                          \
 	X(SIGNAL_OUT, "sterna_signal_messages_out_total", "counter",                               \
@@ -163,6 +165,20 @@ enum drop_reason {
 	X(MAILBOX_DEPTH, "sterna_mailbox_messages", "gauge", "Messages waiting in mailboxes.")     \
 	X(MAILBOX_FULL, "sterna_mailbox_full_total", "counter",                                    \
 		"Messages refused because a mailbox was full.")                                    \
+	X(POOL_JOBS, "sterna_pool_jobs", "gauge", "Jobs that wait for a pool thread.")             \
+	X(POOL_RUN, "sterna_pool_jobs_run_total", "counter", "Jobs done by pool threads.")         \
+	X(POOL_FULL, "sterna_pool_full_total", "counter",                                          \
+		"Jobs refused because the queue of a pool was full.")                              \
+	X(STORE_LOOKUPS, "sterna_store_lookups_total", "counter",                                  \
+		"Lookups in the TURN users' database that were answered, failed ones too.")        \
+	X(STORE_ERRORS, "sterna_store_errors_total", "counter",                                    \
+		"Lookups that failed because the database did.")                                   \
+	X(STORE_CONNECTS, "sterna_store_connects_total", "counter",                                \
+		"Connections opened to databases.")                                                \
+	X(STORE_STATS_SENT, "sterna_store_stats_sent_total", "counter",                            \
+		"TURN statistics published in Redis.")                                             \
+	X(STORE_STATS_DROPPED, "sterna_store_stats_dropped_total", "counter",                      \
+		"TURN statistics dropped: queue full or Redis down.") \
 	X(TURN_STREAMS, "sterna_turn_streams", "gauge",                                            \
 		"TCP and TLS connections of TURN clients open now.")                               \
 	X(TURN_STREAMS_ACCEPTED, "sterna_turn_streams_accepted_total", "counter",                  \
@@ -319,3 +335,9 @@ uint64_t metric_drop_sum(enum drop_reason why);
 
 /* Appends all metrics in the Prometheus text format 0.0.4. */
 void metric_print(struct buf *out);
+
+/*
+ * What else is to be shown, at the end: `fn` is called by metric_print on the thread of the scrape. One for the whole
+ * process; NULL takes it back. Set while no scrape runs.
+ */
+void metric_set_extra(void (*fn)(void *arg, struct buf *out), void *arg);

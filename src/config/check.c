@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "config/config_internal.h"
 #include "config/scalar.h"
 
@@ -114,13 +115,10 @@ static int check_metrics(struct config_loader *l)
 	const struct config_where w = config_origin_of(l, has_name ? "prometheus.username" : "prometheus.password");
 	if (has_name != has_password)
 		return config_fail(l->eb, &w, "prometheus.username and prometheus.password need each other");
-	if (!cfg->prometheus_port)
-		return 0;
 	const struct config_where at = config_origin_of(l, "prometheus.port");
-	if (!has_name)
-		return config_fail(l->eb, &at, "a port of its own is not supported, and /metrics on port %u would be "
-			"open to all; remove it and set prometheus.username and prometheus.password", cfg->port);
-	config_warn(l, &at, "ignored: /metrics is served on port %u, with its user name and password", cfg->port);
+	if (cfg->prometheus_port && cfg->prometheus_port == cfg->port)
+		return config_fail(l->eb, &at,
+			"%u is the port of all else; remove it to have /metrics there", cfg->port);
 	return 0;
 }
 
@@ -182,10 +180,65 @@ static int check_turn(struct config_loader *l)
 	return 0;
 }
 
+bool config_has_webrtc_turn(const struct config *cfg)
+{
+	const struct config_webrtc *w = &cfg->webrtc;
+	return w->turn_urls.n && *w->turn_username && *w->turn_credential;
+}
+
+/* One URL that a browser does not take, and it takes none of the list. */
+static int check_ice_urls(struct config_loader *l, const char *path, const struct config_list *urls,
+	const char *const schemes[2])
+{
+	const struct config_where w = config_origin_of(l, path);
+	for (size_t i = 0; i < urls->n; i++) {
+		const char *url = urls->str[i], *colon = strchr(url, ':');
+		bool is_good = false;
+		for (int k = 0; k < 2 && colon; k++)
+			is_good |= strncmp(url, schemes[k], strlen(schemes[k])) == 0;
+		is_good = is_good && colon[1] && !strpbrk(url, " \t\"\\<>") && utf8_is_text(slice_str(url));
+		char quoted[CONFIG_QUOTE_CAP];
+		if (!is_good)
+			return config_fail(l->eb, &w,
+				"%s is not a URL of that kind; use one such as %sexample.com:3478",
+				config_quote(url, quoted), schemes[0]);
+	}
+	return 0;
+}
+
+static int check_webrtc(struct config_loader *l)
+{
+	static const char *const stun[] = {"stun:", "stuns:"}, *const turn[] = {"turn:", "turns:"};
+	const struct config_webrtc *webrtc = &l->cfg->webrtc;
+	int err = check_ice_urls(l, "webrtc.stun_urls", &webrtc->stun_urls, stun);
+	if (!err)
+		err = check_ice_urls(l, "webrtc.turn_urls", &webrtc->turn_urls, turn);
+	const struct config_where at = config_origin_of(l, "webrtc.turn_username");
+	if (!err && !(utf8_is_text(slice_str(webrtc->turn_username)) &&
+			    utf8_is_text(slice_str(webrtc->turn_credential))))
+		err = config_fail(l->eb, &at, "user name and credential must be UTF-8");
+	bool has[] = {webrtc->turn_urls.n, *webrtc->turn_username, *webrtc->turn_credential};
+	if (err || config_has_webrtc_turn(l->cfg) || !(has[0] || has[1] || has[2]))
+		return err;
+	const char *const paths[] = {"webrtc.turn_urls", "webrtc.turn_username", "webrtc.turn_credential"};
+	const struct config_where w = config_origin_of(l, paths[has[0] ? 0 : has[1] ? 1 : 2]);
+	struct buf missing;
+	buf_init(&missing, 128);
+	for (size_t i = 0; i < ARRAY_LEN(has); i++)
+		if (!has[i])
+			buf_printf(&missing, "%s%s", missing.n ? " and " : "", paths[i]);
+	config_warn(l, &w,
+		"half a TURN configuration, browsers are told about STUN only: %s missing",
+		buf_cstr(&missing));
+	buf_free(&missing);
+	return 0;
+}
+
 int config_check(struct config_loader *l)
 {
 	int (*const checks[])(struct config_loader *) = {
-		check_logging, check_keys, check_ports, check_metrics, check_stun, check_turn};
+		check_logging, check_keys, check_ports, check_metrics, check_stun, check_turn,
+		config_check_turn, check_webrtc};
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
 		int err = checks[i](l);
 		if (err)

@@ -25,7 +25,7 @@ enum {
 	CONFIG_SECRET_MIN = 32,     /* shorter API secrets are warned about */
 	CONFIG_KEY_MAX = 256,
 	CONFIG_SECRET_MAX = 1024,
-	CONFIG_ROWS_MAX = 256,
+	CONFIG_ROWS_MAX = 384,
 };
 
 struct config_pair {
@@ -46,6 +46,19 @@ struct config_turn_server {
 	uint64_t ttl_us;
 };
 
+/* An address that the TURN server listens on, beside those that turn.bind_addresses and the ports give. */
+struct config_turn_listen {
+	char *address; /* an IP address: config_load has checked it */
+	uint16_t port;
+	bool udp, tcp, tls, dtls, proxy_protocol;
+};
+
+/* A key of third-party authorization (RFC 7635). */
+struct config_oauth_key {
+	char *kid, *key, *algorithm; /* key: base64, a secret; algorithm: "A256GCM" or "A128GCM" */
+	uint64_t from_us, lifetime_us; /* since 1970; lifetime 0 = for ever */
+};
+
 /* A list owns its elements; which member of the union is meant stands beside each list below. */
 struct config_list {
 	size_t n;
@@ -57,6 +70,8 @@ struct config_list {
 		struct config_pair *pair;
 		struct config_codec *codec;
 		struct config_turn_server *turn;
+		struct config_turn_listen *listen;
+		struct config_oauth_key *oauth;
 	};
 };
 
@@ -84,6 +99,13 @@ struct config_rtc {
 	bool congestion_control, allow_pause;
 };
 
+/* The ICE servers told to browsers beside those of rtc; config_has_webrtc_turn says whether the TURN ones count. */
+struct config_webrtc {
+	struct config_list stun_urls, turn_urls; /* str */
+	char *turn_username, *turn_credential;
+	bool default_stun;
+};
+
 struct config_room {
 	bool auto_create, enable_remote_unmute;
 	uint32_t max_participants; /* 0 = no limit */
@@ -109,6 +131,78 @@ struct config_limit {
 	uint32_t signal_connections, sessions_per_worker, rooms_per_worker;
 	uint64_t signal_out_queue_bytes, data_buffer_bytes;
 	uint32_t mailbox_messages, tx_queue_packets;
+	uint32_t ice_requests_per_minute, ice_request_addresses;
+};
+
+/*
+ * The TURN server. Everywhere: 0 = no limit, unless the table says something else. Rates are bytes per second.
+ * config_load has read secret_file into `secrets`.
+ */
+struct config_turn {
+	/* LiveKit's */
+	bool enabled;
+	char *domain;
+	uint16_t tls_port, udp_port; /* 0 = no such listener */
+	char *cert_file, *key_file;
+	bool external_tls;           /* something in front ends TLS: tls_port takes plain TCP */
+	uint16_t relay_range_start, relay_range_end;
+	struct config_list bind_addresses; /* addr; none = all of this machine's */
+	uint64_t ttl_us;             /* of credentials handed out */
+	uint32_t per_user_relay_allocation_limit; /* of participants */
+	struct config_list allow_restricted_peer_cidrs, deny_peer_cidrs; /* str, see allowed_peers */
+
+	/* listeners */
+	struct config_list listen; /* listen */
+	bool udp, tcp, tls, dtls, proxy_protocol;
+	uint16_t proxy_port;
+	struct config_list proxies;         /* cidr */
+	struct config_list relay_addresses; /* addr; none = those that are listened on */
+	struct config_list external_ips;    /* str: "public" or "public/private", see config_external_ip */
+	struct addr other_address;          /* RFC 5780; sa_family 0 = no NAT discovery */
+	uint16_t other_port;
+	bool http_share;
+	char *key_password, *tls_ciphers;
+	bool tls1_2;
+
+	/* who */
+	char *realm;
+	struct config_list users;   /* pair: name, password or "0x" and the key in hexadecimal */
+	struct config_list secrets; /* str */
+	char *secret_file;
+	char *rest_separator; /* one character */
+	bool no_auth, sha256;
+	struct config_list oauth_keys; /* oauth */
+	char *oauth_server_name;
+	char *userdb, *redis_stats; /* URLs, secret: they may carry a password; "" = none */
+	uint64_t userdb_cache_us;
+	uint32_t auth_cache_users;
+	uint64_t nonce_lifetime_us;
+
+	/* where to: "10.0.0.0/8", "10.0.0.1-10.0.0.9" or "10.0.0.1" */
+	struct config_list allowed_peers, denied_peers; /* str */
+	bool allow_loopback_peers, allow_private_peers, builtin_denied_peers;
+
+	/* how much */
+	uint32_t user_allocations, total_allocations, worker_allocations, quota_users;
+	uint32_t permissions_per_allocation, channels_per_allocation, tcp_per_allocation;
+	uint64_t allocation_bytes_per_s, user_bytes_per_s, total_bytes_per_s;
+	uint64_t unauthenticated_bytes_per_s;
+	uint32_t allocations_per_address; /* a second */
+	uint32_t auth_failures_per_address; /* a minute */
+	uint32_t stream_connections, dtls_connections; /* per worker */
+	uint64_t stream_queue_bytes, stream_queue_us, stream_idle_us;
+	uint64_t socket_buffer_bytes;
+
+	/* how long */
+	uint64_t lifetime_default_us, lifetime_max_us, permission_us, channel_us;
+
+	/* what */
+	bool udp_relay, tcp_relay, stun, stun_only, secure_stun, mobility, fingerprint;
+	bool multiplex_peer, lazy_sockets;
+	char *software, *alternate_server;
+
+	bool session_log, metric_user_labels;
+	uint32_t metric_users;
 };
 
 /* Strings are never NULL: "" is unset. Files hold paths, already checked as far as their rows say. */
@@ -121,12 +215,15 @@ struct config {
 	bool development;
 	struct config_logging logging;
 	struct config_rtc rtc;
+	struct config_webrtc webrtc;
 	struct config_room room;
 	struct config_audio audio;
 	uint64_t dynacast_pause_delay_us;
 	struct config_limit limit;
+	struct config_turn turn;
 	uint32_t batch_window_us;
-	uint16_t prometheus_port; /* read by checks only: a separate port is not supported */
+	uint16_t prometheus_port; /* /metrics on a port of its own; 0 = on `port` */
+	struct config_list prometheus_addresses; /* addr; none = as bind_addresses */
 	char *prometheus_username, *prometheus_password; /* "" = /metrics is open */
 
 	struct config_list warnings; /* str: one finished sentence each, in the order found */
@@ -149,8 +246,10 @@ struct config_source {
 };
 
 struct config_flag {
-	char *label; /* "--name", owned */
+	char *label; /* "--name", owned; with `path`, any text for messages */
 	const char *value;
+	const char *path; /* the key; NULL = that of the flag in `label` */
+	char *owned;      /* `value`, if it is ours */
 };
 
 /*
@@ -162,6 +261,13 @@ struct config_flag {
 MUST_CHECK int config_source_flag(struct config_source *src, const char *name, const char *value,
 	const char *next, bool *used_next, struct errbuf *eb);
 void config_source_free(struct config_source *src);
+
+/*
+ * Sets a key as a flag would, from somewhere else that `label` names in messages. `path` is that of a key and
+ * static; value and label are copied.
+ */
+void config_source_set(
+	struct config_source *src, const char *path, const char *value, const char *label);
 
 /*
  * Reads all sources, checks every value and the values against each other. *out is owned by the caller
@@ -180,11 +286,20 @@ MUST_CHECK int config_require_keys(const struct config *cfg, struct errbuf *eb);
 /* The secret of an API key, borrowed; NULL if there is no such key. */
 const char *config_secret(const struct config *cfg, struct slice key);
 
+/* Whether webrtc names a whole TURN server: URLs, user name and credential. Half of one counts as none. */
+bool config_has_webrtc_turn(const struct config *cfg);
+
 /* Number of workers on a machine with `cores` cores: never more than rtc.udp_port has ports. At least 1. */
 unsigned config_worker_count(const struct config *cfg, unsigned cores);
 
 /* UDP port of worker i: the first port of rtc.udp_port + i. */
 uint16_t config_worker_port(const struct config *cfg, unsigned i);
+
+/*
+ * "192.0.2.1" or "192.0.2.1/10.0.0.1": the address that clients are told, and the local one that it stands for
+ * (sa_family 0 if it is not named: then every local one of the family). 0 or -ERR_MALFORMED.
+ */
+MUST_CHECK int config_external_ip(const char *text, struct addr *advertised, struct addr *local);
 
 /* What differs between two configurations. */
 struct config_change {

@@ -17,6 +17,7 @@ enum config_type {
 	CONFIG_STR_LIST,   /* struct config_list from here on */
 	CONFIG_IP_LIST,
 	CONFIG_CIDR_LIST,
+	CONFIG_SECRET_LIST, /* str, never shown */
 	CONFIG_SECRET_MAP,
 	CONFIG_OBJECTS,    /* the elements have the rows of `object` */
 	CONFIG_IGNORED,    /* known to LiveKit, without effect here: a warning; whole sections too */
@@ -29,6 +30,7 @@ enum {
 	ROW_OURS = 2,        /* not a key of LiveKit's */
 	ROW_UNLIMITED = 4,   /* "-1" is accepted for 0, as LiveKit does */
 	ROW_IDLE = 16,       /* checked and kept, but nothing acts on it yet: a warning */
+	ROW_LOOSE = 32,      /* empty elements between the commas of a list are left out */
 	ROW_NO_ENV = 8,      /* its LIVEKIT_ variables belong to other programs */
 };
 
@@ -170,3 +172,11 @@ void config_warn(struct config_loader *l, const struct config_where *w, const ch
 
 /* Checks values against each other, reads key files, adds warnings. */
 MUST_CHECK int config_check(struct config_loader *l);
+
+/* ---- check_turn.c */
+
+/* The checks of the `turn` section. */
+MUST_CHECK int config_check_turn(struct config_loader *l);
+
+/* "10.0.0.0/8", "10.0.0.1-10.0.0.9" or one address; both families. */
+bool config_is_peer_range(const char *text);

@@ -305,14 +305,27 @@ int config_source_flag(struct config_source *src, const char *name, const char *
 	if (err || take_special(src, name, value))
 		return err;
 	src->flags = xrealloc(src->flags, (src->flags_n + 1) * sizeof *src->flags);
-	src->flags[src->flags_n++] = (struct config_flag){xasprintf("--%s", name), value};
+	src->flags[src->flags_n++] = (struct config_flag){xasprintf("--%s", name), value, NULL, NULL};
 	return 0;
+}
+
+void config_source_set(
+	struct config_source *src, const char *path, const char *value, const char *label)
+{
+	char *owned = xstrdup(value);
+	src->flags = xrealloc(src->flags, (src->flags_n + 1) * sizeof *src->flags);
+	src->flags[src->flags_n++] = (struct config_flag){xstrdup(label), owned, path, owned};
 }
 
 void config_source_free(struct config_source *src)
 {
-	for (size_t i = 0; i < src->flags_n; i++)
-		xfree(src->flags[i].label);
+	for (size_t i = 0; i < src->flags_n; i++) {
+		struct config_flag *f = &src->flags[i];
+		xfree(f->label);
+		if (f->owned)
+			secret_wipe(f->owned, strlen(f->owned));
+		xfree(f->owned);
+	}
 	xfree(src->flags);
 	src->flags = NULL;
 	src->flags_n = 0;
@@ -326,7 +339,8 @@ const char *config_suggest_flag(const char *name)
 	for (size_t i = 0; i < ARRAY_LEN(special); i++)
 		suggest_add(&near, special[i]);
 	for (size_t i = 0; i < config_names_n; i++)
-		suggest_add(&near, config_names[i].flag);
+		if (config_names[i].flag)
+			suggest_add(&near, config_names[i].flag);
 	for (size_t i = 0; i < config_rows_n; i++)
 		suggest_add(&near, config_rows[i].path);
 	return near.best;
@@ -364,7 +378,9 @@ static int apply_flags(struct config_loader *l)
 		err = apply_text(l, config_row_find("development"), "true", RANK_FLAG, "--dev");
 	for (size_t i = 0; i < l->src->flags_n && !err; i++) {
 		const struct config_flag *f = &l->src->flags[i];
-		err = apply_text(l, flag_row(f->label + 2), f->value, RANK_FLAG, f->label);
+		const struct config_row *row =
+			f->path ? config_row_find(f->path) : flag_row(f->label + 2);
+		err = apply_text(l, row, f->value, RANK_FLAG, f->label);
 	}
 	return err;
 }
@@ -376,6 +392,12 @@ static int apply_dev(struct config_loader *l)
 		{"logging.level", "debug"},
 		{"bind_addresses", "127.0.0.1,::1"},
 		{"rtc.enable_loopback_candidate", "true"},
+		{"turn.enabled", "true"},
+		{"turn.bind_addresses", "127.0.0.1"},
+		{"turn.relay_addresses", "127.0.0.1"},
+		{"turn.relay_range_start", "30000"},
+		{"turn.relay_range_end", "30099"},
+		{"turn.allow_loopback_peers", "true"},
 	};
 	int err = 0;
 	for (size_t i = 0; i < ARRAY_LEN(texts) && l->cfg->development && !err; i++) {

@@ -64,6 +64,7 @@ static const char *type_text(const struct config_row *row)
 		[CONFIG_STR_LIST] = "list of texts",
 		[CONFIG_IP_LIST] = "list of IP addresses",
 		[CONFIG_CIDR_LIST] = "list of address blocks",
+		[CONFIG_SECRET_LIST] = "list of secrets",
 		[CONFIG_SECRET_MAP] = "key: secret",
 		[CONFIG_OBJECTS] = "list of",
 	};
@@ -90,7 +91,8 @@ static void print_values(struct buf *out, const struct config_row *row)
 
 static bool has_secret_name(const struct config_row *row)
 {
-	return row->type == CONFIG_SECRET || row->type == CONFIG_SECRET_MAP;
+	return row->type == CONFIG_SECRET || row->type == CONFIG_SECRET_LIST ||
+	       row->type == CONFIG_SECRET_MAP;
 }
 
 static const char *default_text(const struct config_row *row)
@@ -110,9 +112,10 @@ static void print_docs_row(struct buf *out, const struct config_row *row)
 		const struct config_name *name = &config_names[i];
 		if (strcmp(name->path, row->path) != 0)
 			continue;
-		buf_printf(out, " Also `--%s`", name->flag);
+		if (name->flag)
+			buf_printf(out, " Also `--%s`", name->flag);
 		if (name->env)
-			buf_printf(out, " and `%s`", name->env);
+			buf_printf(out, "%s `%s`", name->flag ? " and" : " Also", name->env);
 		buf_add_byte(out, '.');
 	}
 	buf_add_str(out, " |\n");
@@ -218,7 +221,7 @@ void config_print_help(struct buf *out)
 		"  --disable-strict-config  unknown keys are warnings, not errors\n");
 	for (size_t i = 0; i < config_names_n; i++) {
 		const struct config_name *name = &config_names[i];
-		if (config_row_find(name->path)->type != CONFIG_IGNORED)
+		if (name->flag && config_row_find(name->path)->type != CONFIG_IGNORED)
 			buf_printf(out, "  --%-22s same as --%s%s%s\n", name->flag, name->path,
 				name->env ? "; also " : "", name->env ? name->env : "");
 	}

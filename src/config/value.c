@@ -239,6 +239,7 @@ static const struct type types[CONFIG_TYPE_N] = {
 	[CONFIG_STR_LIST] = {set_str, sizeof(char *)},
 	[CONFIG_IP_LIST] = {set_ip, sizeof(struct addr)},
 	[CONFIG_CIDR_LIST] = {set_cidr, sizeof(struct cidr)},
+	[CONFIG_SECRET_LIST] = {set_str, sizeof(char *)},
 	[CONFIG_SECRET_MAP] = {NULL, sizeof(struct config_pair)},
 	[CONFIG_OBJECTS] = {NULL, 1}, /* the row's object knows */
 	[CONFIG_REFUSED] = {set_refused, 0},
@@ -277,6 +278,7 @@ static void free_elem(const struct config_row *row, void *elem)
 {
 	switch (row->type) {
 	case CONFIG_STR_LIST: xfree(*(char **)elem); return;
+	case CONFIG_SECRET_LIST: free_secret(*(char **)elem); return;
 	case CONFIG_SECRET_MAP:
 		xfree(((struct config_pair *)elem)->key);
 		free_secret(((struct config_pair *)elem)->value);
@@ -441,7 +443,8 @@ static int set_commas(struct config_list *l, const char *text, const struct cont
 			to--;
 		struct config_node node = {
 			.kind = CONFIG_SCALAR, .text = xstrndup(from, (size_t)(to - from))};
-		int err = set_elem(l, &node, c);
+		bool is_skipped = !*node.text && (c->row->flags & ROW_LOOSE);
+		int err = is_skipped ? 0 : set_elem(l, &node, c);
 		config_node_free(&node);
 		if (err)
 			return err;
@@ -504,6 +507,7 @@ static void print_elem(
 	const struct cidr *cidr = elem;
 	switch (row->type) {
 	case CONFIG_STR_LIST: print_quoted(out, *(char *const *)elem); return;
+	case CONFIG_SECRET_LIST: print_secret(out, *(char *const *)elem, show_secrets); return;
 	case CONFIG_IP_LIST: buf_printf(out, "\"%s\"", addr_format_ip(elem, text)); return;
 	case CONFIG_CIDR_LIST: buf_printf(out, "\"%s/%u\"", addr_format_ip(&cidr->base, text), cidr->bits); return;
 	case CONFIG_SECRET_MAP:

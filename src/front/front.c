@@ -16,6 +16,7 @@ enum {
 	PONG_WAIT_PINGS = 3, /* this many intervals without a pong: the client is gone */
 	SERVICE_BUFFER_BYTES = 16 << 10,
 	INBOX_PER_TURN = 1024,
+	ICE_ADDRESSES_DEFAULT = 4096,
 };
 
 static struct client *client_of(struct lws *wsi)
@@ -44,6 +45,7 @@ static void client_free(struct lws *wsi)
 	if (!c)
 		return;
 	lws_set_opaque_user_data(wsi, NULL);
+	turn_admin_forget(c);
 	ws_on_closed(c);
 	signal_join_params_free(c->join);
 	c->f->n_clients--;
@@ -60,6 +62,8 @@ static int on_event(
 	case LWS_CALLBACK_WSI_DESTROY: client_free(wsi); return 0;
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: return c ? http_on_upgrade(wsi, c, in) : -1;
 	case LWS_CALLBACK_HTTP: return c ? http_on_request(wsi, c) : -1;
+	case LWS_CALLBACK_HTTP_WRITEABLE:
+	case LWS_CALLBACK_TIMER: return c && c->pending ? turn_admin_finish(wsi, c) : 0;
 	case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY: return !ws_may_compress(wsi);
 	case LWS_CALLBACK_ESTABLISHED: return c ? ws_on_established(wsi, c) : -1;
 	case LWS_CALLBACK_RECEIVE:
@@ -203,6 +207,8 @@ static void front_free(struct front *f)
 	listen_close(f);
 	ws_slots_free(f);
 	auth_keys_unref(f->keys);
+	icelist_unref(f->ice);
+	rate_free(&f->rate);
 	xfree(f->scratch);
 	xfree(f);
 }
@@ -216,12 +222,16 @@ int front_start(struct front **out, const struct front_cfg *cfg, const struct fr
 		.ops = ops,
 		.arg = arg,
 		.spare_fd = -1};
+	f->ice = icelist_ref(cfg->ice);
+	rate_init(&f->rate, cfg->ice_requests_per_minute,
+		cfg->ice_request_addresses ? cfg->ice_request_addresses : ICE_ADDRESSES_DEFAULT);
 	f->max_connections =
 		cfg->max_connections ? cfg->max_connections : FRONT_CONNECTIONS_DEFAULT;
 	f->out_queue_bytes =
 		cfg->signal_out_queue_bytes ? cfg->signal_out_queue_bytes : FRONT_OUT_QUEUE_DEFAULT;
 	f->join_limits = cfg->join_limits ? *cfg->join_limits : SIGNAL_JOIN_LIMITS_DEFAULT;
 	f->scratch = xmalloc(FRONT_HEAD_BYTES);
+	list_init(&f->turn_pending);
 	ws_slots_init(f);
 	inbox_init(f);
 	int err = listen_open(f, eb);

@@ -15,9 +15,26 @@
 #include "base/addr.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "icelist/icelist.h"
 #include "signal/join.h"
 
 struct front;
+
+/* Which routes there are. */
+enum front_scope {
+	FRONT_SCOPE_ALL,
+	FRONT_SCOPE_TURN,    /* of a TURN server alone: health, metrics, ICE servers, sessions */
+	FRONT_SCOPE_METRICS, /* /metrics and health */
+};
+
+/* What an administrator asks the TURN server: see front_cfg.turn_ask. */
+struct front_turn_ask {
+	struct front *front;
+	uint64_t token; /* for front_turn_part */
+	uint64_t id;    /* 0: a list; else the session to end */
+	const char *user; /* list: of this user; "" = all */
+	uint32_t limit;   /* list: most sessions */
+};
 
 /* A file of the web app, compiled into the binary. All of it is static and borrowed. */
 struct front_asset {
@@ -31,7 +48,7 @@ struct front_asset {
 
 /*
  * Copied; what it points to is borrowed until front_stop has returned, but `bind` and
- * `join_limits`, which are copied, and `keys`, which are referenced. A limit of 0 means none where
+ * `join_limits`, which are copied, and `keys` and `ice`, which are referenced. A limit of 0 means none where
  * it is allowed.
  */
 struct front_cfg {
@@ -53,6 +70,17 @@ struct front_cfg {
 	size_t n_assets;
 	const struct signal_join_limits *join_limits; /* NULL: SIGNAL_JOIN_LIMITS_DEFAULT */
 	struct auth_keys *keys;
+	struct icelist *ice;              /* NULL: no ICE servers */
+	uint32_t ice_requests_per_minute; /* of an address; 0: no limit */
+	uint32_t ice_request_addresses;   /* counted at one time; 0: 4096 */
+	enum front_scope scope;
+	bool no_metrics; /* /metrics is on a port of its own */
+	/*
+	 * Asks all workers; returns how many will answer with front_turn_part, each once. On the front thread; NULL: no
+	 * TURN server, 404. After two seconds the answer is made of what has come.
+	 */
+	unsigned (*turn_ask)(void *arg, const struct front_turn_ask *ask);
+	void *turn_arg;
 	bool auto_create; /* a join makes a room that does not exist */
 };
 
@@ -121,6 +149,15 @@ void front_close(struct front *f, uint64_t conn, uint16_t ws_code);
 
 /* Any thread that may post: tokens are checked with these keys from now on. References them. */
 void front_set_keys(struct front *f, struct auth_keys *keys);
+
+/* Any thread that may post: GET /api/v1/config/webrtc answers with this list from now on. References it. */
+void front_set_ice(struct front *f, struct icelist *ice);
+
+/*
+ * Any thread that may post: one worker's answer to turn_ask. `json`: n objects, one a line; copied.
+ * For an end: n is 1 if it had the session.
+ */
+void front_turn_part(struct front *f, uint64_t token, struct slice json, unsigned n);
 
 /* Any thread: from now on /readyz says no and joins get 503; open connections stay. */
 void front_drain(struct front *f);

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include "base/list.h"
 #include "front/front.h"
+#include "front/rate.h"
 #include "signal/conn.h"
 #include "thread/mbox.h"
 
@@ -18,12 +19,14 @@ enum {
 };
 
 struct ws;
+struct turn_pending;
 
 /* One accepted TCP connection; hangs on its wsi as opaque user data. */
 struct client {
 	struct front *f;
 	struct addr peer;
 	struct ws *ws;                   /* NULL while it speaks HTTP */
+	struct turn_pending *pending;    /* its request waits for workers */
 	struct signal_join_params *join; /* accepted, waiting for the upgrade to finish */
 };
 
@@ -52,6 +55,8 @@ struct ws_slot {
 struct front {
 	struct front_cfg cfg;
 	struct auth_keys *keys; /* referenced; swapped by a reload, on this thread */
+	struct icelist *ice;    /* the same */
+	struct rate rate;       /* of requests for it */
 	const struct front_ops *ops;
 	void *arg;
 	uint32_t max_connections;
@@ -72,6 +77,10 @@ struct front {
 
 	struct ws_slot *slots;
 	uint32_t n_slots, first_free, n_open;
+
+	struct list turn_pending; /* struct turn_pending */
+	unsigned n_turn_pending;
+	uint64_t turn_token;
 
 	struct mbox mbox;
 	pthread_t thread;
@@ -157,13 +166,22 @@ struct route {
 	const char *path;
 	bool is_prefix;
 	bool dev_only;
+	enum front_scope scope; /* the narrowest that has it */
 	void (*handle)(struct http *h);
 	/* true: let it become a WebSocket; false: has replied. NULL: never a WebSocket. */
 	bool (*upgrade)(struct http *h);
 };
 
 /* The route for a path, NULL if there is none; dev: routes of the development mode exist. */
-const struct route *route_find(struct slice path, bool dev);
+const struct route *route_find(struct slice path, enum front_scope scope, bool dev);
+
+/* ---- turn_admin.c: sessions of the TURN server */
+
+void turn_admin_sessions(struct http *h);
+void turn_admin_session(struct http *h);
+/* The parts are there, or the time is up: answers. The return value is that of the callback. */
+int turn_admin_finish(struct lws *wsi, struct client *c);
+void turn_admin_forget(struct client *c);
 
 /* Handles the web app's files: true if it has replied. */
 bool assets_handle(struct http *h);

@@ -279,7 +279,7 @@ static void answer(struct http *h)
 		reply_preflight(h);
 		return;
 	}
-	const struct route *r = route_find(h->path, h->f->cfg.dev);
+	const struct route *r = route_find(h->path, h->f->cfg.scope, h->f->cfg.dev);
 	if (r && !(r->methods & h->method))
 		reply_not_allowed(h, r);
 	else if (r)
@@ -294,6 +294,8 @@ int http_on_request(struct lws *wsi, struct client *c)
 	answer(&h);
 	if (h.failed || h.must_close)
 		return -1;
+	if (c->pending)
+		return 0; /* the answer comes later */
 	return lws_http_transaction_completed(wsi) ? -1 : 0;
 }
 
@@ -310,7 +312,7 @@ int http_on_upgrade(struct lws *wsi, struct client *c, const char *protocol)
 	}
 	if (!read_request(&h))
 		return h.failed ? -1 : 1;
-	const struct route *r = route_find(h.path, c->f->cfg.dev);
+	const struct route *r = route_find(h.path, c->f->cfg.scope, c->f->cfg.dev);
 	if (!r || !r->upgrade || h.method != HTTP_GET)
 		http_reply_text(&h, 404, "not found");
 	else if (r->upgrade(&h))

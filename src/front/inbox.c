@@ -72,6 +72,30 @@ static void drop_keys(struct msg *m)
 static const struct msg_kind kind_keys = {
 	.name = "front_keys", .handle = handle_keys, .drop = drop_keys};
 
+struct ice_msg {
+	struct msg msg;
+	struct icelist *ice; /* referenced */
+};
+
+static void drop_ice(struct msg *m)
+{
+	struct ice_msg *i = CONTAINER_OF(m, struct ice_msg, msg);
+	icelist_unref(i->ice);
+	xfree(i);
+}
+
+static void handle_ice(void *receiver, struct msg *m)
+{
+	struct front *f = receiver;
+	struct ice_msg *i = CONTAINER_OF(m, struct ice_msg, msg);
+	struct icelist *old = f->ice;
+	f->ice = i->ice;
+	i->ice = old;
+	drop_ice(m);
+}
+
+static const struct msg_kind kind_ice = {.name = "front_ice", .handle = handle_ice, .drop = drop_ice};
+
 /* Any thread. */
 static void wake(void *arg)
 {
@@ -137,5 +161,12 @@ void front_set_keys(struct front *f, struct auth_keys *keys)
 {
 	struct keys_msg *m = XNEW(struct keys_msg);
 	*m = (struct keys_msg){.msg = {.kind = &kind_keys}, .keys = auth_keys_ref(keys)};
+	mbox_post_or_drop(&f->mbox, &m->msg);
+}
+
+void front_set_ice(struct front *f, struct icelist *ice)
+{
+	struct ice_msg *m = XNEW(struct ice_msg);
+	*m = (struct ice_msg){.msg = {.kind = &kind_ice}, .ice = icelist_ref(ice)};
 	mbox_post_or_drop(&f->mbox, &m->msg);
 }

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "auth/token.h"
@@ -17,6 +18,7 @@ enum {
 	DEV_NAME_MAX = 128,
 	DEV_SUFFIX_BYTES = 3,
 	URL_LOG_MAX = 256,
+	ICE_NAME_BYTES = 16,
 };
 
 static const char text_plain[] = "text/plain; charset=utf-8";
@@ -94,6 +96,10 @@ static bool metrics_allowed(struct http *h)
 
 static void metrics(struct http *h)
 {
+	if (h->f->cfg.no_metrics) {
+		http_reply_text(h, 404, "not found");
+		return;
+	}
 	if (!metrics_allowed(h)) {
 		http_reply(h, &(struct http_reply){.status = 401,
 				      .content_type = text_plain,
@@ -108,6 +114,46 @@ static void metrics(struct http *h)
 			      .content_type = "text/plain; version=0.0.4",
 			      .body = buf_slice(&out)});
 	buf_free(&out);
+}
+
+/* The ICE servers, for pages that know nobody yet: anyone may ask, but not all the time. */
+static void config_webrtc(struct http *h)
+{
+	const struct addr from = http_client_addr(h);
+	uint32_t wait_s = rate_take(&h->f->rate, &from, clock_mono_us());
+	if (wait_s) {
+		char headers[96];
+		snprintf(headers, sizeof headers, "Cache-Control: no-store\r\nRetry-After: %u\r\n", wait_s);
+		metric_inc(M_ICE_LIST_REFUSED);
+		http_reply(h, &(struct http_reply){.status = 429,
+				      .content_type = text_plain,
+				      .body = slice_str("too many requests"),
+				      .headers = headers,
+				      .any_origin = true});
+		return;
+	}
+	uint8_t random[ICE_NAME_BYTES];
+	char name[2 * ICE_NAME_BYTES + 1];
+	rng_bytes(random, sizeof random);
+	for (size_t i = 0; i < sizeof random; i++)
+		snprintf(name + 2 * i, 3, "%02x", random[i]);
+	struct icelist_answer answer;
+	struct buf body;
+	buf_init(&body, ICELIST_JSON_MAX);
+	icelist_for_anybody(h->f->ice, name, clock_wall_us() / US_PER_S, &answer);
+	int err = icelist_json(&answer, &body);
+	/* The own page need not warn of hard networks where a room's participants get a relay that strangers do not. */
+	bool has_relay = icelist_relays_participants(h->f->ice);
+	http_reply(h, &(struct http_reply){.status = err ? 500 : 200,
+			      .content_type = err ? text_plain : json,
+			      .body = err ? slice_str("internal error") : buf_slice(&body),
+			      .headers = has_relay ? "Cache-Control: no-store\r\nSterna-Relay: participants\r\n"
+						   : "Cache-Control: no-store\r\n",
+			      .any_origin = true});
+	if (body.n)
+		secret_wipe(body.p, body.n);
+	buf_free(&body);
+	icelist_answer_free(&answer);
 }
 
 /* Shared by the validate routes and the upgrade. On refusal `eb` holds the text of the answer. */
@@ -270,29 +316,32 @@ static void dev_token(struct http *h)
 
 /* clang-format off */
 static const struct route routes[] = {
-	/* methods              path                prefix dev    handler          upgrade */
-	{HTTP_GET | HTTP_HEAD,  "/",                false, false, root,            NULL},
-	{HTTP_GET | HTTP_HEAD,  "/assets/",         true,  false, asset,           NULL},
-	{HTTP_GET | HTTP_HEAD,  "/room/",           true,  false, room_page,       NULL},
-	{HTTP_GET | HTTP_HEAD,  "/healthz",         false, false, healthz,         NULL},
-	{HTTP_GET | HTTP_HEAD,  "/readyz",          false, false, readyz,          NULL},
-	{HTTP_GET | HTTP_HEAD,  "/metrics",         false, false, metrics,         NULL},
-	{HTTP_GET,              "/rtc",             false, false, not_found_empty, upgrade_v0},
-	{HTTP_GET,              "/rtc/v1",          false, false, not_found_empty, upgrade_v1},
-	{HTTP_GET,              "/rtc/validate",    false, false, validate_v0,     NULL},
-	{HTTP_GET,              "/rtc/v1/validate", false, false, validate_v1,     NULL},
-	{HTTP_GET,              "/dev/token",       false, true,  dev_token,       NULL},
+	/* methods              path                prefix dev    scope                handler          upgrade */
+	{HTTP_GET | HTTP_HEAD,  "/",                false, false, FRONT_SCOPE_METRICS, root,            NULL},
+	{HTTP_GET | HTTP_HEAD,  "/assets/",         true,  false, FRONT_SCOPE_ALL,     asset,           NULL},
+	{HTTP_GET | HTTP_HEAD,  "/room/",           true,  false, FRONT_SCOPE_ALL,     room_page,       NULL},
+	{HTTP_GET | HTTP_HEAD,  "/healthz",         false, false, FRONT_SCOPE_METRICS, healthz,         NULL},
+	{HTTP_GET | HTTP_HEAD,  "/readyz",          false, false, FRONT_SCOPE_METRICS, readyz,          NULL},
+	{HTTP_GET | HTTP_HEAD,  "/metrics",         false, false, FRONT_SCOPE_METRICS, metrics,         NULL},
+	{HTTP_GET | HTTP_HEAD,  "/api/v1/config/webrtc", false, false, FRONT_SCOPE_TURN, config_webrtc, NULL},
+	{HTTP_GET,              "/api/v1/turn/sessions", false, false, FRONT_SCOPE_TURN, turn_admin_sessions, NULL},
+	{HTTP_DELETE,           "/api/v1/turn/sessions/", true, false, FRONT_SCOPE_TURN, turn_admin_session, NULL},
+	{HTTP_GET,              "/rtc",             false, false, FRONT_SCOPE_ALL,     not_found_empty, upgrade_v0},
+	{HTTP_GET,              "/rtc/v1",          false, false, FRONT_SCOPE_ALL,     not_found_empty, upgrade_v1},
+	{HTTP_GET,              "/rtc/validate",    false, false, FRONT_SCOPE_ALL,     validate_v0,     NULL},
+	{HTTP_GET,              "/rtc/v1/validate", false, false, FRONT_SCOPE_ALL,     validate_v1,     NULL},
+	{HTTP_GET,              "/dev/token",       false, true,  FRONT_SCOPE_ALL,     dev_token,       NULL},
 };
 /* clang-format on */
 
-const struct route *route_find(struct slice path, bool dev)
+const struct route *route_find(struct slice path, enum front_scope scope, bool dev)
 {
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		const struct route *r = &routes[i];
 		size_t n = strlen(r->path);
 		bool same = r->is_prefix ? path.n >= n && memcmp(path.p, r->path, n) == 0
 					 : slice_eq_str(path, r->path);
-		if (same && (dev || !r->dev_only))
+		if (same && r->scope >= scope && (dev || !r->dev_only))
 			return r;
 	}
 	return NULL;

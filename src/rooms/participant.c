@@ -72,10 +72,46 @@ static Livekit__ParticipantInfo **others_of(struct participant *p, size_t *n)
 	return all;
 }
 
+/* The ICE servers for this participant, with credentials of its own. `ice` is what they point into. */
+static void fill_ice_servers(
+	struct participant *p, Livekit__JoinResponse *join, struct icelist_answer *ice)
+{
+	const struct rooms *r = p->room->rooms;
+	struct slice secret = {0};
+	const char *api_key = p->grants->api_key ? p->grants->api_key : "";
+	/* A key that was taken out of the configuration makes no credentials any more. */
+	bool is_known = auth_keys_secret(r->keys, slice_str(api_key), &secret);
+	char *text = xstrndup(is_known ? (const char *)secret.p : "", secret.n);
+	icelist_for_participant(r->cfg.ice, &(struct icelist_participant){api_key, text, p->sid},
+		clock_wall_us() / US_PER_S, ice);
+	secret_wipe(text, secret.n);
+	xfree(text);
+	join->ice_servers = xcalloc(ice->n, sizeof(void *));
+	for (size_t i = 0; i < ice->n; i++) {
+		const struct icelist_entry *e = &ice->entries[i];
+		Livekit__ICEServer *m = XNEW(Livekit__ICEServer);
+		livekit__iceserver__init(m);
+		m->n_urls = e->n_urls;
+		m->urls = (char **)(uintptr_t)e->urls;
+		m->username = e->username ? e->username : (char *)"";
+		m->credential = e->credential ? e->credential : (char *)"";
+		join->ice_servers[join->n_ice_servers++] = m;
+	}
+}
+
+static void free_ice_servers(Livekit__JoinResponse *join, struct icelist_answer *ice)
+{
+	for (size_t i = 0; i < join->n_ice_servers; i++)
+		xfree(join->ice_servers[i]);
+	xfree(join->ice_servers);
+	icelist_answer_free(ice);
+}
+
 static void send_join(struct participant *p)
 {
 	const struct rooms_cfg *cfg = &p->room->rooms->cfg;
 	struct join_parts parts;
+	struct icelist_answer ice;
 	info_room(p->room, &parts.room);
 	fill_server(&parts.server, cfg);
 	livekit__client_configuration__init(&parts.client);
@@ -89,8 +125,7 @@ static void send_join(struct participant *p)
 	join.server_version = parts.server.version;
 	join.server_region = (char *)cfg->region;
 	join.client_configuration = &parts.client;
-	join.n_ice_servers = cfg->n_ice_servers;
-	join.ice_servers = cfg->ice_servers;
+	fill_ice_servers(p, &join, &ice);
 	PB_SET(&join, subscriber_primary,
 		p->protocol > 2 && grants_can_subscribe(p->grants) && !p->is_single_pc);
 	PB_SET(&join, ping_interval, PING_INTERVAL_S);
@@ -106,6 +141,7 @@ static void send_join(struct participant *p)
 	res.message_case = LIVEKIT__SIGNAL_RESPONSE__MESSAGE_JOIN;
 	res.join = &join;
 	participant_send(p, &res);
+	free_ice_servers(&join, &ice);
 	xfree(join.other_participants);
 }
 

@@ -30,6 +30,7 @@ struct rooms *rooms_new(struct worker *w, struct rtc *rtc, struct registry *regi
 	*r = (struct rooms){
 		.worker = w, .rtc = rtc, .registry = registry, .cfg = *cfg, .ops = ops, .arg = arg};
 	r->keys = auth_keys_ref(keys);
+	icelist_ref(r->cfg.ice);
 	map_init(&r->by_name);
 	map_init(&r->by_conn);
 	list_init(&r->all);
@@ -54,11 +55,14 @@ void rooms_free(struct rooms *r)
 	map_free(&r->by_name);
 	map_free(&r->by_conn);
 	auth_keys_unref(r->keys);
+	icelist_unref(r->cfg.ice);
 	xfree(r);
 }
 
 void rooms_reload(struct rooms *r, const struct rooms_cfg *cfg, struct auth_keys *keys)
 {
+	icelist_ref(cfg->ice);
+	icelist_unref(r->cfg.ice);
 	r->cfg = *cfg;
 	auth_keys_unref(r->keys);
 	r->keys = auth_keys_ref(keys);

@@ -10,6 +10,7 @@
 #include "auth/keys.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "icelist/icelist.h"
 #include "proto/signal.pb-c.h"
 #include "rooms/registry.h"
 #include "session/rtc.h"
@@ -36,9 +37,7 @@ struct rooms_cfg {
 	uint32_t max_subscriptions_audio, max_subscriptions_video; /* per participant */
 	char node_id[24];
 	char region[64];
-	/* Borrowed for the life of the rooms. */
-	Livekit__ICEServer **ice_servers;
-	size_t n_ice_servers;
+	struct icelist *ice; /* the rooms reference it; NULL = no ICE servers */
 };
 
 struct rooms_ops {
@@ -48,7 +47,7 @@ struct rooms_ops {
 	void (*close)(void *arg, uint64_t conn, uint16_t ws_code);
 };
 
-/* Borrows all its arguments for its life; `keys` is referenced. Returns owned. */
+/* Borrows all its arguments for its life; `keys` and cfg->ice are referenced. Returns owned. */
 MUST_CHECK struct rooms *rooms_new(struct worker *w, struct rtc *rtc, struct registry *registry,
 	const struct rooms_cfg *cfg, struct auth_keys *keys, const struct rooms_ops *ops,
 	void *arg);
@@ -56,7 +55,7 @@ MUST_CHECK struct rooms *rooms_new(struct worker *w, struct rtc *rtc, struct reg
 /* Everybody is told that the server shuts down. Accepts NULL. */
 void rooms_free(struct rooms *r);
 
-/* After a reload: cfg is copied, keys referenced. */
+/* After a reload: cfg is copied, cfg->ice and keys referenced. */
 void rooms_reload(struct rooms *r, const struct rooms_cfg *cfg, struct auth_keys *keys);
 
 size_t rooms_participant_count(const struct rooms *r);

@@ -25,7 +25,7 @@ enum turn_transport { TURN_UDP, TURN_TCP, TURN_TLS, TURN_DTLS, TURN_TRANSPORT_N 
 enum {
 	/* RFC 8656 §12 has clients stay below 0x5000; those of RFC 5766 (coturn's, Debian 12) take all of these. */
 	TURN_CHANNEL_FIRST = 0x4000,
-	TURN_CHANNEL_LAST = 0x7FFE,
+	TURN_CHANNEL_LAST = 0x7FFF,
 	TURN_CHANNEL_HDR_LEN = 4,
 	TURN_OUT_MAX = 2048, /* longest control message that is ever sent */
 };

@@ -9,7 +9,7 @@ cd "$work" || exit 1
 # No setting of the machine this runs on must leak in.
 while IFS= read -r name; do
 	unset "$name"
-done < <(compgen -e | grep -E '^(LIVEKIT_|NODE_IP$|UDP_PORT$|REDIS_)')
+done < <(compgen -e | grep -E '^(LIVEKIT_|WEBRTC_|NODE_IP$|UDP_PORT$|REDIS_)')
 
 passed=0
 failed=0
@@ -53,10 +53,10 @@ out_is_empty() {
 run 'no command' 2 "$sterna"
 says 'sterna: a command is missing; sterna help lists them'
 run 'help' 0 "$sterna" help
-for command in serve token config version help; do
+for command in serve token user config version help; do
 	out_has "  $command"
 done
-for command in serve token config version; do
+for command in serve token user config version; do
 	run "help $command" 0 "$sterna" help $command
 	out_has "sterna $command"
 done
@@ -70,6 +70,9 @@ out_has 'sterna '
 out_has 'OpenSSL '
 out_has 'libwebsockets '
 out_has 'usrsctp '
+out_has 'SQLite 3'
+out_has 'libpq 1'
+out_has 'hiredis '
 run '--version' 0 "$sterna" --version
 
 # ---- mistakes
@@ -195,6 +198,84 @@ run 'token that is not UTF-8' 2 "$sterna" token create --dev --room r --identity
 out_is_empty
 run 'token without verb' 2 "$sterna" token
 says 'sterna: write sterna token create --room ROOM --identity ID'
+
+# ---- user
+key() { # of realm $1, user $2
+	sqlite3 users.db "SELECT hmackey FROM turnusers_lt WHERE realm = '$1' AND name = '$2'"
+}
+same() {
+	if [ "$1" = "$2" ]; then passed=$((passed + 1)); else fail "$1 is not $2"; fi
+}
+run 'user add' 0 "$sterna" user add --db sqlite:users.db --realm north.gov --user gorst --password hero
+out_has 'added gorst to north.gov'
+same "$(key north.gov gorst)" 7da2270ccfa49786e0115366d3a3d14d
+same "$(stat -c %a users.db)" 600
+run 'user add without a scheme' 2 sh -c 'echo hero | "$1" user add --db users.db --realm r --user u' sh "$sterna"
+says 'sterna: this names no database: write sqlite:PATH, postgresql://… or redis://…'
+run 'user add reads the password' 0 sh -c 'echo hero | "$1" user add --db ./users.db --realm r --user u' sh "$sterna"
+same "$(key r u)" "$(printf u:r:hero | openssl md5 -r | cut -d' ' -f1)"
+run 'user add changes' 0 "$sterna" user add --db sqlite:users.db --realm r --user u --password x --algorithm sha256
+out_has 'changed the password of u in r'
+same "$(key r u)" "$(printf u:r:x | openssl sha256 -r | cut -d' ' -f1)"
+run 'user add keeps quotes' 0 "$sterna" user add --db sqlite:users.db --realm r --user "x'); DROP TABLE turnusers_lt;--" --password p
+run 'user list' 0 "$sterna" user list --db sqlite:users.db
+same "$(cat out)" "$(printf "north.gov\tgorst\nr\tu\nr\tx'); DROP TABLE turnusers_lt;--")"
+run 'user list of a realm' 0 "$sterna" user list --db sqlite:users.db --realm north.gov
+same "$(cat out)" "$(printf 'north.gov\tgorst')"
+run 'user delete' 0 "$sterna" user delete --db sqlite:users.db --realm r --user u
+same "$(key r u)" ''
+run 'user delete of nobody' 1 "$sterna" user delete --db sqlite:users.db --realm r --user u
+says 'sterna: there is no user "u" in realm "r"'
+run 'user list without a file' 1 "$sterna" user list --db sqlite:nowhere.db
+says 'sterna: SQLite: there is no nowhere.db'
+run 'user add without realm' 2 "$sterna" user add --db sqlite:users.db --user u --password p
+says 'sterna: --realm is missing'
+run 'user add without password' 2 "$sterna" user add --db sqlite:users.db --realm r --user u
+says 'sterna: there is no password: neither --password nor a line on standard input'
+run 'user add with a newline' 2 "$sterna" user add --db sqlite:users.db --realm r --user $'a\nb' --password p
+says 'sterna: the user name has a control character'
+run 'user in Redis' 2 "$sterna" user list --db redis://:hush-hush@localhost
+err_has 'users can be changed in SQLite files only; for Redis'
+run 'user with an unknown algorithm' 2 "$sterna" user add --db sqlite:users.db --algorithm sha1
+says 'sterna: --algorithm: "sha1" is not known; use md5 or sha256'
+run 'no SQLite file' 1 "$sterna" user list --db sqlite:config.yaml
+says 'sterna: SQLite: config.yaml is no SQLite database'
+run 'unknown user verb' 2 "$sterna" user ad
+says 'sterna: unknown "user ad"; did you mean user add?'
+# The tables are coturn's: its own file will do as well, and is not altered.
+sqlite3 coturn.db 'CREATE TABLE turnusers_lt (realm varchar(127), name varchar(512), hmackey char(128), PRIMARY KEY (realm,name))'
+run 'user add in a file of coturn' 0 "$sterna" user add --db sqlite:coturn.db --realm r --user u --password p
+same "$(sqlite3 coturn.db '.tables')" turnusers_lt
+same "$(sqlite3 coturn.db 'PRAGMA application_id; PRAGMA user_version; PRAGMA journal_mode' | paste -sd,)" 0,0,delete
+
+# coturn's configuration
+printf 'listning-port=1\n' >turnserver.conf
+run 'coturn option misspelt' 2 "$sterna" turn --coturn-config turnserver.conf
+says 'sterna: turnserver.conf:1: unknown option "listning-port"; did you mean listening-port?'
+printf 'realm=r\nserver-relay\n' >turnserver.conf
+run 'coturn option refused' 2 "$sterna" turn -c turnserver.conf
+says 'sterna: turnserver.conf:2: server-relay: not possible: it lets anybody send to clients without a permission'
+printf 'min-port=2000\nmax-port=1000\n' >turnserver.conf
+run 'coturn ports the wrong way round' 2 "$sterna" turn -c turnserver.conf
+err_has 'turnserver.conf:2: max-port: the range of relay ports ends at 1000 but begins at 2000; swap them'
+run 'flags beside the file' 2 "$sterna" turn -c turnserver.conf --max-port 3000 --cert /nonexistent --pkey /nonexistent
+err_has '--cert: cannot read /nonexistent: No such file or directory'
+run 'unknown flag of turn' 2 "$sterna" turn --min-prt 1
+says 'sterna: unknown argument --min-prt; did you mean --min-port?'
+run 'secret in a bad file stays hidden' 2 "$sterna" turn -u :hush-hush
+says 'sterna: -u: a user is name:password or name:0xkey'
+run 'turn sessions of nobody' 1 "$sterna" turn sessions --dev --url http://127.0.0.1:1
+says 'sterna: cannot connect to 127.0.0.1 port 1: Connection refused'
+run 'turn sessions without a key' 2 "$sterna" turn sessions list
+err_has 'keys: there is no API key to sign with'
+run 'turn sessions misspelt' 2 "$sterna" turn sessions cloze 1
+says 'sterna: write sterna turn sessions list, or sterna turn sessions close ID'
+run 'turn options' 0 "$sterna" turn options
+if tail -n "$(wc -l <out)" "$(dirname "$docs")/coturn.md" | cmp -s out -; then
+	passed=$((passed + 1))
+else
+	fail "docs/coturn.md is out of date: replace its table by what sterna turn options prints"
+fi
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -149,6 +149,41 @@ test('without a camera one is told, and may join with the microphone', async () 
   await page.context().close();
 });
 
+test('a server without a relay is warned of before the call, one with a relay is not', async (t) => {
+  const title = (page) => page.getByTestId('join-button').getAttribute('title');
+  const visit = async (config) => {
+    const own = await startServer({ args: ['--dev'], config: { turn: { enabled: false }, ...config } });
+    t.after(() => own.stop());
+    const page = await open(`${own.http}/room/nat`);
+    t.after(() => page.context().close());
+    return page;
+  };
+  const asked = (page) => page.evaluate(() =>
+    performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/api/v1/config/webrtc') && e.responseEnd).length);
+
+  const without = await visit({});
+  await until('the warning', async () => /warning.*TURN/i.test((await title(without)) ?? ''));
+  await join(without, 'Ann');
+  await without.getByTestId('leave-button').click();
+  await status(without, 'disconnected');
+  assert.equal(await asked(without), 1, 'asked once per page load');
+
+  const turn = { turn_urls: ['turn:127.0.0.1:9'], turn_username: 'u', turn_credential: 'c' };
+  const relayed = await visit({ webrtc: turn });
+  await until('the answer', async () => (await relayed.getByTestId('join-button').getAttribute('data-nat')) === 'relay');
+  assert.equal(await title(relayed), null);
+});
+
+test('the page works on where the list of ICE servers does not come', async () => {
+  const page = await (await chrome.browser.newContext()).newPage();
+  await page.route('**/api/v1/config/webrtc', (route) => route.abort());
+  await page.goto(`${server.http}/room/stunned`);
+  await until('the warning', async () =>
+    /warning.*TURN/i.test((await page.getByTestId('join-button').getAttribute('title')) ?? ''));
+  await join(page, 'Ann');
+  await page.context().close();
+});
+
 test('without --dev there is no token for strangers, and the page says how to get one', async (t) => {
   const strict = await startServer();
   t.after(() => strict.stop());

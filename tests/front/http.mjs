@@ -1,4 +1,5 @@
 /* Plain HTTP: routes, join errors, CORS, limits of the request head, the web app. */
+import crypto from 'node:crypto';
 import zlib from 'node:zlib';
 import { Server, b64url, bytes, check, num, run, token } from './kit.mjs';
 
@@ -97,6 +98,50 @@ await run([
 		await strict.next(/^unready/);
 		check((await strict.get('/readyz')).status, 503, 'not ready');
 		check((await strict.get(`/rtc/validate?access_token=${token()}`)).status, 503, 'no joins then');
+	}],
+	['ICE servers', async () => {
+		const path = '/api/v1/config/webrtc';
+		const none = await s.get(path);
+		check([none.status, none.headers['content-type'], none.body], [200, 'application/json', '{"iceServers":[]}'], 'none');
+		check([none.headers['cache-control'], none.headers['access-control-allow-origin']], ['no-store', '*'], 'headers');
+		s.tell('ice one.example');
+		await s.next(/^ice/);
+		// The list crosses to another thread; what matters is that it gets there.
+		let r;
+		do
+			r = await s.get(path, { Origin: 'https://app.example' });
+		while (r.body === none.body);
+		check([r.status, r.headers['cache-control'], r.headers['access-control-allow-origin']], [200, 'no-store', 'https://app.example'], 'any origin');
+		const [stun, turn] = JSON.parse(r.body).iceServers;
+		check(stun, { urls: ['stun:one.example:3478'] }, 'STUN has no credentials');
+		check(turn.urls, ['turn:turn.example:3478?transport=udp'], 'TURN');
+		const [expiry, name] = turn.username.split(':');
+		check(Math.abs(Number(expiry) - Date.now() / 1000 - 3600) < 30, true, `expiry ${expiry}`);
+		check(turn.credential, crypto.createHmac('sha1', 'shared-secret').update(turn.username).digest('base64'), 'password');
+		const other = JSON.parse((await s.get(path)).body).iceServers[1];
+		check(other.username.endsWith(name), false, 'a name for each asker');
+
+		const head = await s.raw(`HEAD ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+		check([head.status, Number(head.headers['content-length']) > 100, head.body], [200, true, ''], 'HEAD');
+		const no = await s.get(path, { 'Content-Length': 0 }, 'POST');
+		check([no.status, no.headers.allow], [405, 'OPTIONS, GET, HEAD'], 'POST');
+		check((await s.get(path, UPGRADE)).status, 404, 'no WebSocket');
+		check((await s.get(path, { Origin: 'https://a.b', 'Access-Control-Request-Method': 'GET' }, 'OPTIONS')).status, 204, 'preflight');
+		s.tell('ice two.example');
+		await s.next(/^ice/);
+		while (!(await s.get(path)).body.includes('"stun:two.example:3478"'));
+	}],
+	['ICE servers, too often', async () => {
+		const path = '/api/v1/config/webrtc', from = (ip) => ({ 'X-Forwarded-For': ip });
+		const slow = await Server.start({ ice_requests: 3 });
+		for (let i = 0; i < 3; i++)
+			check((await slow.get(path, from('192.0.2.1'))).status, 200, `request ${i}`);
+		const r = await slow.get(path, from('192.0.2.1'));
+		check([r.status, r.headers['cache-control'], r.headers['access-control-allow-origin']], [429, 'no-store', '*'], 'the next');
+		check(Number(r.headers['retry-after']) > 0 && Number(r.headers['retry-after']) <= 20, true, r.headers['retry-after']);
+		check((await slow.get(path, from('192.0.2.2'))).status, 200, 'somebody else');
+		check(/sterna_ice_list_refused_total 1\b/.test((await slow.get('/metrics')).body), true, 'counted');
+		await slow.stop();
 	}],
 	['dev token', async () => {
 		const r = await s.get('/dev/token?room=lobby&name=Ada%20L%C3%B6velace');

@@ -5,6 +5,7 @@
  *   send BYTES [COUNT]   an answer with an SDP of that many characters to the connection opened
  * last, COUNT times close CODE           closes the connection opened last drain front_drain
  *   unready              from now on the ready callback says no
+ *   ice HOST             front_set_ice with a STUN server there and a TURN server with a secret
  *
  * The end of stdin stops it.
  */
@@ -100,9 +101,26 @@ static const struct front_ops ops = {
 	.ready = ready,
 };
 
+/* STUN at `host`, and a TURN server with a shared secret. Returns owned. */
+static struct icelist *ice_servers(const char *host)
+{
+	static const char *const turn_urls[] = {"turn:turn.example:3478?transport=udp"};
+	const struct icelist_turn turn = {
+		.urls = turn_urls, .n_urls = 1, .secret = "shared-secret", .ttl_s = 3600};
+	char *stun = xasprintf("stun:%s:3478", host);
+	struct icelist *l =
+		icelist_new(&(struct icelist_cfg){.stun_urls = (const char *const *)&stun,
+			.n_stun_urls = 1,
+			.turn = &turn,
+			.n_turn = 1});
+	xfree(stun);
+	return l;
+}
+
 static void command(struct server *s, const char *line)
 {
 	unsigned long bytes, count = 1;
+	char host[64];
 	uint64_t conn = __atomic_load_n(&s->last_conn, __ATOMIC_ACQUIRE);
 	if (sscanf(line, "send %lu %lu", &bytes, &count) >= 1) {
 		char *sdp = xmalloc(bytes + 1);
@@ -118,6 +136,11 @@ static void command(struct server *s, const char *line)
 	} else if (strncmp(line, "drain", 5) == 0) {
 		front_drain(s->front);
 		say("drained", 0, "");
+	} else if (sscanf(line, "ice %63s", host) == 1) {
+		struct icelist *l = ice_servers(host);
+		front_set_ice(s->front, l);
+		icelist_unref(l);
+		say("ice", 0, host);
 	} else if (strncmp(line, "unready", 7) == 0) {
 		__atomic_store_n(&s->is_ready, 0, __ATOMIC_RELEASE);
 		say("unready", 0, "");
@@ -191,6 +214,8 @@ static void options(struct front_cfg *cfg, int argc, char **argv)
 			cfg->mailbox_messages = (uint32_t)v;
 		else if (strcmp(argv[i], "metrics") == 0)
 			cfg->metrics_username = cfg->metrics_password = argv[i + 1];
+		else if (strcmp(argv[i], "ice_requests") == 0)
+			cfg->ice_requests_per_minute = (uint32_t)v;
 		else if (strcmp(argv[i], "assets") == 0)
 			cfg->n_assets = v ? ARRAY_LEN(assets) : 0;
 	}

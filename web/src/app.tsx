@@ -11,6 +11,7 @@ import { StartScreen } from "./start-screen";
 import { useStore } from "./store";
 import { fetchDevToken, type GivenToken, takeTokenFromFragment } from "./token";
 import { TopBar } from "./top-bar";
+import { useIceServers } from "./use-ice";
 
 export function App({ firstToken }: { firstToken: GivenToken | undefined }) {
 	const [given, setGiven] = useState(firstToken);
@@ -68,6 +69,7 @@ function BeforeCall({ given, onJoin }: { given: GivenToken | undefined; onJoin: 
 	const [room, setRoom] = useState(() => roomFromPath(window.location.pathname) ?? inventRoom());
 	const preview = usePreview();
 	const needsToken = useNeedsToken(given);
+	const { nat } = useIceServers();
 	const shownName = given ? (given.name ?? given.identity ?? "") : name;
 	const shownRoom = given?.room ?? room;
 
@@ -85,6 +87,7 @@ function BeforeCall({ given, onJoin }: { given: GivenToken | undefined; onJoin: 
 				name={shownName}
 				room={shownRoom}
 				given={given}
+				nat={nat}
 				needsToken={needsToken}
 				onName={setName}
 				onRoom={setRoom}

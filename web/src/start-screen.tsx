@@ -2,6 +2,7 @@
 
 import { type FormEvent, useEffect, useState } from "react";
 import { DeviceFields, TextField } from "./fields";
+import { type Nat, natWarning } from "./ice";
 import { CameraIcon, MicrophoneIcon } from "./icons";
 import { LevelMeter } from "./level-meter";
 import type { DeviceState, PreviewState } from "./preview";
@@ -17,6 +18,8 @@ export interface StartProps {
 	name: string;
 	room: string;
 	given: GivenToken | undefined;
+	/** What a strict network can hope for. */
+	nat: Nat;
 	/** True if the server gives no tokens and none came with the address. */
 	needsToken: boolean;
 	onName: (name: string) => void;
@@ -80,7 +83,14 @@ export function StartScreen(props: StartProps) {
 					<DeviceFields devices={preview} onChoose={props.onChoose} />
 				</div>
 				<Problems preview={preview} needsToken={needsToken} room={room} />
-				<button type="submit" className="button button--primary" data-testid="join-button" disabled={needsToken}>
+				<button
+					type="submit"
+					className="button button--primary"
+					data-testid="join-button"
+					disabled={needsToken}
+					title={natWarning(props.nat)}
+					data-nat={props.nat.loaded ? (props.nat.hasTurn ? "relay" : "direct") : undefined}
+				>
 					{joinLabel(preview)}
 				</button>
 			</form>

@@ -279,10 +279,8 @@ static const struct mistake mistakes[] = {
 		"rtc.udp_port has 2 in its range"},
 	{"prometheus: {username: u}", "C:1: prometheus.username: prometheus.username and "
 				      "prometheus.password need each other"},
-	{"prometheus: {port: 6789}", "C:1: prometheus.port: a port of its own is not "
-				     "supported, and /metrics on port "
-				     "7880 would be open to all; remove it and set "
-				     "prometheus.username and prometheus.password"},
+	{"prometheus: {port: 7880}",
+		"C:1: prometheus.port: 7880 is the port of all else; remove it to have /metrics there"},
 	{"key_file: /nonexistent",
 		"C:1: key_file: cannot open /nonexistent: No such file or directory"},
 	{"- a\n- b\n", "C:1: lines such as \"port: 7880\" are needed here"},
@@ -428,8 +426,8 @@ static bool has_warning(const struct config *cfg, const char *text)
 static void what_is_not_supported_is_said_once(void **st)
 {
 	(void)st;
-	char *const env[] = {(char[]){"LIVEKIT_TURN_CERT=x"}, (char[]){"LIVEKIT_API_KEY=x"}, (char[]){"LIVEKIT_URL=x"},
-		(char[]){"REDIS_HOST=h"}, NULL};
+	char *const env[] = {(char[]){"LIVEKIT_WEBHOOK_URLS=x"}, (char[]){"LIVEKIT_API_KEY=x"},
+		(char[]){"LIVEKIT_URL=x"}, (char[]){"REDIS_HOST=h"}, NULL};
 	struct config_source src = {
 		.body = "redis: {address: h, db: 2}\nwebhook:\n  urls: [a, b]\nrtc:\n  tcp_port: 7881\n"
 			"  port_range_start: 50000\nturn: {enabled: false}\ningress: {}\nsip:\nrtc.x: 1\n",
@@ -440,8 +438,7 @@ static void what_is_not_supported_is_said_once(void **st)
 	assert_true(has_warning(cfg, "C:5: rtc.tcp_port: ignored: ICE over TCP"));
 	assert_true(has_warning(cfg, "C:6: rtc.port_range_start: ignored"));
 	assert_true(has_warning(cfg, "C:10: unknown key \"rtc.x\" ignored"));
-	assert_true(has_warning(cfg, "LIVEKIT_TURN: ignored"));
-	assert_int_equal(cfg->warnings.n, 6);
+	assert_int_equal(cfg->warnings.n, 5);
 	config_free(cfg);
 }
 
@@ -453,15 +450,6 @@ static void weak_secrets_are_warned_about(void **st)
 	struct config *cfg = load(&src);
 	assert_int_equal(cfg->warnings.n, 1);
 	assert_true(has_warning(cfg, "the secret of \"weak\" is shorter than 32 characters"));
-	config_free(cfg);
-}
-
-static void metrics_port_needs_a_password(void **st)
-{
-	(void)st;
-	struct config_source src = {.body = "prometheus: {port: 6789, username: u, password: p}"};
-	struct config *cfg = load(&src);
-	assert_true(has_warning(cfg, "prometheus.port: ignored: /metrics is served on port 7880"));
 	config_free(cfg);
 }
 
@@ -533,6 +521,85 @@ static void turn_secret_comes_from_its_file(void **st)
 	unlink(path);
 }
 
+static void browsers_are_told_of_whole_turn_servers_only(void **st)
+{
+	(void)st;
+	/* Each half of a configuration is said once, with what is missing, wherever it came from. */
+	static const struct {
+		const char *body, *env[3], *warning;
+		bool is_whole;
+	} rows[] = {
+		{"webrtc: {turn_urls: [turn:h:3478, turns:h:5349], turn_username: u, "
+		 "turn_credential: c}",
+			{0}, NULL, true},
+		{NULL,
+			{"WEBRTC_TURN_URLS= turn:h:3478 ,, turns:h:5349,", "WEBRTC_TURN_USERNAME=u",
+				"WEBRTC_TURN_CREDENTIAL=c"},
+			NULL, true},
+		{NULL, {"WEBRTC_TURN_URLS=turn:h:3478", "WEBRTC_STUN_URLS=stun:h:3478"},
+			"WEBRTC_TURN_URLS: half a TURN configuration, browsers are told about STUN "
+			"only: "
+			"webrtc.turn_username and webrtc.turn_credential missing",
+			false},
+		{NULL, {"WEBRTC_TURN_USERNAME=u", "WEBRTC_TURN_CREDENTIAL=c"},
+			"webrtc.turn_urls missing", false},
+		{NULL, {"WEBRTC_TURN_URLS=turn:h:1", "WEBRTC_TURN_CREDENTIAL=c"},
+			"webrtc.turn_username missing", false},
+		{"webrtc: {turn_urls: [turn:h:3478], turn_username: u}", {0},
+			"webrtc.turn_credential missing", false},
+		{NULL, {"WEBRTC_TURN_URLS= , ,"}, NULL, false},
+		{NULL, {"WEBRTC_STUN_URLS= stun:a , stun:b,"}, NULL, false},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char env_text[3][128], *env[4] = {0};
+		for (size_t k = 0; k < 3 && rows[i].env[k]; k++) {
+			snprintf(env_text[k], sizeof env_text[k], "%s", rows[i].env[k]);
+			env[k] = env_text[k];
+		}
+		struct config_source src = {.body = rows[i].body, .env = env};
+		struct config *cfg = load(&src);
+		assert_int_equal(config_has_webrtc_turn(cfg), rows[i].is_whole);
+		assert_int_equal(cfg->warnings.n, rows[i].warning ? 1 : 0);
+		if (rows[i].warning)
+			assert_true(has_warning(cfg, rows[i].warning));
+		if (rows[i].is_whole) {
+			assert_int_equal(cfg->webrtc.turn_urls.n, 2);
+			assert_string_equal(cfg->webrtc.turn_urls.str[0], "turn:h:3478");
+			assert_string_equal(cfg->webrtc.turn_urls.str[1], "turns:h:5349");
+			assert_string_equal(cfg->webrtc.turn_credential, "c");
+		}
+		config_free(cfg);
+	}
+}
+
+static void ice_urls_are_checked(void **st)
+{
+	(void)st;
+	static const struct {
+		const char *env, *error;
+	} rows[] = {
+		{"WEBRTC_STUN_URLS=stun.example.com:3478",
+			"WEBRTC_STUN_URLS: \"stun.example.com:3478\" is not a URL of that "
+			"kind; use one such as stun:example.com:3478"},
+		{"WEBRTC_STUN_URLS=turn:h", "WEBRTC_STUN_URLS: \"turn:h\" is not"},
+		{"WEBRTC_TURN_URLS=stun:h", "WEBRTC_TURN_URLS: \"stun:h\" is not"},
+		{"WEBRTC_TURN_URLS=turn:", "WEBRTC_TURN_URLS: \"turn:\" is not"},
+		{"WEBRTC_TURN_URLS=turn:a b", "WEBRTC_TURN_URLS: \"turn:a b\" is not"},
+		{"WEBRTC_TURN_CREDENTIAL=\xff", "user name and credential must be UTF-8"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char text[128];
+		snprintf(text, sizeof text, "%s", rows[i].env);
+		char *const env[] = {text, NULL};
+		struct config_source src = {.env = env};
+		struct config *cfg = NULL;
+		struct errbuf eb = {""};
+		assert_int_equal(config_load(&src, &cfg, &eb), -ERR_CONFIG);
+		if (!strstr(eb.text, rows[i].error))
+			fail_msg("%s", eb.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,10 +619,11 @@ int main(void)
 		cmocka_unit_test(nothing_at_all_is_a_configuration),
 		cmocka_unit_test(what_is_not_supported_is_said_once),
 		cmocka_unit_test(weak_secrets_are_warned_about),
-		cmocka_unit_test(metrics_port_needs_a_password),
 		cmocka_unit_test(minus_one_is_no_limit),
 		cmocka_unit_test(key_file_is_private),
 		cmocka_unit_test(turn_secret_comes_from_its_file),
+		cmocka_unit_test(browsers_are_told_of_whole_turn_servers_only),
+		cmocka_unit_test(ice_urls_are_checked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

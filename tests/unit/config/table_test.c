@@ -31,9 +31,30 @@ static void other_value(const struct config_row *row, char out[256])
 		[CONFIG_STR_LIST] = "[\"one:1\", \"two:2\"]",
 		[CONFIG_IP_LIST] = "[\"192.0.2.9\", \"2001:db8::9\"]",
 		[CONFIG_CIDR_LIST] = "[\"192.0.2.0/24\", \"2001:db8::/32\"]",
+		[CONFIG_SECRET_LIST] = "[\"hush\", \"hush too\"]",
 		[CONFIG_SECRET_MAP] = "{\"name\": \"hush\"}",
 	};
+	/* Texts that must be addresses, or one character. */
+	static const char *const special[][2] = {
+		{"turn.allow_restricted_peer_cidrs", "[\"10.0.0.0/8\"]"},
+		{"turn.deny_peer_cidrs", "[\"10.0.0.1-10.0.0.9\"]"},
+		{"turn.allowed_peers", "[\"2001:db8::1\"]"},
+		{"turn.denied_peers", "[\"10.0.0.0/8\", \"10.0.0.1\"]"},
+		{"turn.external_ips", "[\"192.0.2.1/10.0.0.1\", \"192.0.2.2\"]"},
+		{"webrtc.stun_urls", "[\"stun:one:1\", \"stuns:two:2\"]"},
+		{"webrtc.turn_urls", "[\"turn:one:1\", \"turns:two:2\"]"},
+		{"turn.rest_separator", "_"},
+		{"turn.alternate_server", "192.0.2.1:3478"},
+		{"turn.listen", "[{address: \"192.0.2.1\", port: 1, tls: false}]"},
+		{"turn.oauth_keys", "[{kid: k, key: \"MDEyMzQ1Njc4OTAxMjM0NQ==\"}]"},
+	};
 	row = target(row);
+	for (size_t i = 0; i < ARRAY_LEN(special); i++) {
+		if (!strcmp(row->path, special[i][0])) {
+			snprintf(out, 256, "%s", special[i][1]);
+			return;
+		}
+	}
 	uint64_t n = row->min ? row->min : 1;
 	switch (row->type) {
 	case CONFIG_BOOL: snprintf(out, 256, "%s", row->init && !strcmp(row->init, "true") ? "false" : "true"); return;
@@ -54,8 +75,10 @@ static void other_value(const struct config_row *row, char out[256])
 static const char *company(const struct config_row *row)
 {
 	const char *path = target(row)->path;
-	if (!strcmp(path, "prometheus.port"))
-		return "prometheus: {username: u, password: p}\n";
+	if (!strcmp(path, "turn.relay_range_start"))
+		return "turn: {relay_range_end: 5000}\n";
+	if (!strcmp(path, "turn.relay_range_end"))
+		return "turn: {relay_range_start: 4000}\n";
 	if (!strcmp(path, "prometheus.username"))
 		return "prometheus: {password: p}\n";
 	if (!strcmp(path, "prometheus.password"))

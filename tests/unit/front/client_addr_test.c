@@ -65,7 +65,8 @@ static void routes_are_found(void **st)
 		{"", false, false, false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-		const struct route *r = route_find(slice_str(paths[i].path), paths[i].dev);
+		const struct route *r =
+			route_find(slice_str(paths[i].path), FRONT_SCOPE_ALL, paths[i].dev);
 		assert_int_equal(r != NULL, paths[i].found);
 		assert_int_equal(r && r->upgrade, paths[i].ws);
 	}

@@ -1,5 +1,6 @@
 /* Who is in a room: joining, being seen, leaving, and how long the room itself lives. */
 #include "harness.h"
+#include "turn/participant.h"
 
 static void read_all(struct client *c)
 {
@@ -34,6 +35,75 @@ static void join_tells_what_a_client_needs(void **st)
 	assert_string_equal(join->server_version, "1.13.5");
 	assert_string_equal(join->enabled_publish_codecs[0]->mime, "video/VP8");
 	assert_true(join->fast_publish);
+}
+
+static const Livekit__ICEServer *ice_server(struct client *c, const char *url)
+{
+	read_all(c);
+	const Livekit__JoinResponse *join = c->seen[0]->join;
+	for (size_t i = 0; i < join->n_ice_servers; i++)
+		if (strcmp(join->ice_servers[i]->urls[0], url) == 0)
+			return join->ice_servers[i];
+	return NULL;
+}
+
+/* Credentials of TURN servers are each participant's own; a reload changes what those who come later get. */
+static void join_tells_the_ice_servers(void **st)
+{
+	struct harness *h = *st;
+	assert_null(ice_server(JOIN(h, .identity = "early"), "stun:h:3478"));
+	static const char *const stun[] = {"stun:h:3478"}, *const turn[] = {"turn:h:3478"};
+	const struct icelist_turn server = {.urls = turn, .n_urls = 1, .secret = "shared-secret", .ttl_s = 3600};
+	struct addr ip;
+	assert_int_equal(addr_parse_ip(&ip, slice_str("192.0.2.1"), 0), 0);
+	struct icelist *l = icelist_new(&(struct icelist_cfg){.stun_urls = stun,
+		.n_stun_urls = 1,
+		.turn = &server,
+		.n_turn = 1,
+		.embedded = {.has_stun = true,
+			.has_relay = true,
+			.ips = &ip,
+			.n_ips = 1,
+			.tcp_port = 3478,
+			.ttl_s = 300}});
+	struct rooms_cfg cfg = h->cfg;
+	cfg.ice = l;
+	rooms_reload(h->rooms, &cfg, h->keys);
+	icelist_unref(l);
+
+	struct client *ann = JOIN(h, .identity = "ann"), *eve = JOIN(h, .identity = "eve");
+	const Livekit__ICEServer *plain = ice_server(ann, "stun:h:3478");
+	assert_non_null(plain);
+	assert_string_equal(pb_str(plain->username), "");
+	uint64_t now_s = clock_wall_us() / US_PER_S;
+	const Livekit__ICEServer *rest[2] = {ice_server(ann, "turn:h:3478"), ice_server(eve, "turn:h:3478")};
+	struct client *both[2] = {ann, eve};
+	for (int i = 0; i < 2; i++) {
+		char *colon, password[ICELIST_PASSWORD_CAP];
+		assert_non_null(rest[i]);
+		uint64_t expires_s = strtoull(rest[i]->username, &colon, 10);
+		assert_in_range(expires_s, now_s + 3590, now_s + 3600);
+		assert_string_equal(colon + 1, server_side(both[i])->sid);
+		icelist_rest_password(slice_str("shared-secret"), slice_str(rest[i]->username), password);
+		assert_string_equal(rest[i]->credential, password);
+	}
+
+	const char *own_url = "turn:192.0.2.1:3478?transport=tcp";
+	const Livekit__ICEServer *own = ice_server(eve, own_url);
+	struct turn_participant p;
+	char password[TURN_PARTICIPANT_PASSWORD_CAP];
+	assert_non_null(own);
+	assert_int_equal(turn_participant_parse(slice_str(own->username), &p), 0);
+	assert_string_equal(p.api_key, "key");
+	assert_string_equal(p.sid, server_side(eve)->sid);
+	assert_in_range(p.expires_s, now_s + 290, now_s + 300);
+	turn_participant_password(&p, "a-secret-of-more-than-32-characters", password);
+	assert_string_equal(own->credential, password);
+
+	rooms_reload(h->rooms, &h->cfg, h->keys);
+	struct client *late = JOIN(h, .identity = "late");
+	read_all(late);
+	assert_int_equal(late->seen[0]->join->n_ice_servers, 0);
 }
 
 static void the_others_are_told(void **st)
@@ -452,6 +522,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(join_tells_what_a_client_needs),
+		TEST(join_tells_the_ice_servers),
 		TEST(the_others_are_told),
 		TEST(a_lost_connection_is_a_leave),
 		TEST(the_newer_of_two_with_one_identity_stays),

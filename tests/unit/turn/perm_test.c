@@ -156,7 +156,7 @@ static void bindings_that_are_refused(void **st)
 	assert_int_equal(kit_bind(k, &c, 0x4000, &a), STUN_ERR_ALLOCATION_MISMATCH);
 	allocate(k, &c);
 	assert_int_equal(kit_bind(k, &c, 0x3fff, &a), STUN_ERR_BAD_REQUEST);
-	assert_int_equal(kit_bind(k, &c, 0x5000, &a), STUN_ERR_BAD_REQUEST);
+	assert_int_equal(kit_bind(k, &c, 0x8000, &a), STUN_ERR_BAD_REQUEST);
 	assert_int_equal(kit_bind(k, &c, 0x4000, &v6), STUN_ERR_PEER_FAMILY_MISMATCH);
 	assert_int_equal(kit_bind(k, &c, 0x4000, &denied), STUN_ERR_FORBIDDEN);
 	assert_int_equal(kit_bind(k, &c, 0x4fff, &a), 0);

@@ -113,7 +113,14 @@ static inline void town_open(struct town *town, const struct town_cfg *tc)
 			.permission_us = 300ULL * US_PER_S,
 			.channel_us = 600ULL * US_PER_S,
 			.alternate_server = ""}};
-	const struct turn_policy_cfg policy = {.allow_loopback = true, .allow_private = true};
+	const struct turn_policy_cfg policy = {.allow_loopback = true,
+		.allow_private = true,
+		.allow = &tc->sfu_known_as,
+		.n_allow = tc->sfu_known_as != NULL,
+		.own_relay = &relay.advertised,
+		.n_own_relay = tc->external != NULL,
+		.relay_first = tc->relay_first,
+		.relay_last = tc->relay_last};
 	const struct turn_quota_cfg quota = {.slots = 16};
 	struct errbuf eb = {""};
 	assert_int_equal(turn_policy_new(&town->policy, &policy, &eb), 0);
@@ -147,8 +154,8 @@ static inline void town_turn(struct town *town)
 		struct house *h = &town->at[i];
 		ev_wait(&h->w.ev, 0);
 		h->w.now_us = clock_mono_us();
-		ev_dispatch(&h->w.ev);
 		pktbox_drain(&h->w.packets, &h->w.packet_taker, 1024);
+		ev_dispatch(&h->w.ev);
 		wheel_run(&h->w.wheel, h->w.now_us);
 		turnd_end_turn(h->t);
 		if (h->rtc)
