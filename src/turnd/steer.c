@@ -89,8 +89,10 @@ bool turnd_hand_over(
 	void *arg, const struct turn_flow *flow, unsigned worker, struct slice request)
 {
 	struct turnd *t = arg;
-	if (flow->transport != TURN_UDP || worker >= turnd_shared_workers(t->shared))
+	if (worker >= turnd_shared_workers(t->shared))
 		return false;
+	if (flow->transport != TURN_UDP)
+		return turnd_stream_hand_over(t, flow, worker);
 	pass_on(t, worker, flow->listener, &flow->client, request);
 	return true;
 }
