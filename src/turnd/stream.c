@@ -561,17 +561,35 @@ static int refuse_listen(const struct turnd_listener *l, int why, struct errbuf 
 		addr_format(&l->cfg.at, text), hint);
 }
 
-static int listener_open(struct turnd_listener *l, struct errbuf *eb)
+/* Returns the socket, or -errno. */
+static int bound_socket(const struct addr *at, bool shares_port)
 {
-	const struct addr *at = &l->cfg.at;
 	int fd = socket(at->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return refuse_listen(l, errno, eb);
+		return -errno;
 	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	set_option(fd, SOL_SOCKET, SO_REUSEPORT, shares_port);
 	if (addr_is_v6(at))
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (bind(fd, &at->sa, addr_len(at)) == -1 || listen(fd, BACKLOG) == -1) {
+	if (bind(fd, &at->sa, addr_len(at)) == 0)
+		return fd;
+	int why = errno;
+	close(fd);
+	return -why;
+}
+
+static int listener_open(struct turnd_listener *l, struct errbuf *eb)
+{
+	/* With SO_REUSEPORT another server on the same port would go unnoticed, and take a share of the clients. */
+	int probe = l->t->worker->index == 0 ? bound_socket(&l->cfg.at, false) : -1;
+	if (probe < 0 && l->t->worker->index == 0)
+		return refuse_listen(l, -probe, eb);
+	if (probe >= 0)
+		close(probe);
+	int fd = bound_socket(&l->cfg.at, true);
+	if (fd < 0)
+		return refuse_listen(l, -fd, eb);
+	if (listen(fd, BACKLOG) == -1) {
 		int why = errno;
 		close(fd);
 		return refuse_listen(l, why, eb);

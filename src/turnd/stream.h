@@ -150,6 +150,9 @@ void turnd_dtls_flush(struct turnd *t);
 void dtls_client_send(struct turnd *t, struct dtls_client *c, struct slice bytes);
 uint8_t *dtls_client_place(struct turnd *t, struct dtls_client *c, size_t n);
 void dtls_client_end(struct turnd *t, struct dtls_client *c);
+/* As turn_ops.hand_over. */
+bool dtls_client_hand_over(
+	struct turnd *t, struct dtls_client *c, unsigned worker, struct slice request);
 
 /* ------------------------------------------------------------------------------------- tcp_relay.c */
 

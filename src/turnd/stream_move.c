@@ -46,9 +46,13 @@ static void drop(struct msg *msg)
 
 static const struct msg_kind kind = {"turn stream", take_in, drop};
 
-bool turnd_stream_hand_over(struct turnd *t, const struct turn_flow *flow, unsigned worker)
+bool turnd_stream_hand_over(
+	struct turnd *t, const struct turn_flow *flow, unsigned worker, struct slice request)
 {
-	struct stream *st = stream_of_flow(t, flow);
+	struct turnd_conn *conn = turnd_conn_find(t, flow->conn);
+	if (conn && conn->transport == TURN_DTLS)
+		return dtls_client_hand_over(t, (struct dtls_client *)conn, worker, request);
+	struct stream *st = (struct stream *)conn;
 	/* An allocation stays where it is: what its own connection asks for here is answered here. */
 	if (!st || st->state != STREAM_OPEN || turn_flow_has_alloc(t->server, flow))
 		return false;

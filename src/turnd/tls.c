@@ -269,6 +269,11 @@ static void unref(struct turnd_tls *tls)
 	xfree(tls);
 }
 
+void turnd_tls_hold(struct turnd_tls *tls)
+{
+	__atomic_add_fetch(&tls->refs, 1, __ATOMIC_RELAXED);
+}
+
 void turnd_tls_free(struct turnd_tls *tls)
 {
 	if (tls)
@@ -305,7 +310,7 @@ SSL *turnd_tls_accept(struct turnd_tls *tls, void *st)
 	BIO_set_init(bio, 1);
 	SSL_set_bio(ssl, bio, bio); /* takes */
 	SSL_set_accept_state(ssl);
-	__atomic_add_fetch(&tls->refs, 1, __ATOMIC_RELAXED);
+	turnd_tls_hold(tls);
 	return ssl;
 }
 

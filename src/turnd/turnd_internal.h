@@ -230,6 +230,12 @@ void turnd_hairpin_post(struct turnd *t);
 
 void turnd_steer_init(struct turnd *t);
 void turnd_steer_free(struct turnd *t);
+/* What comes from this client is for that worker from now on. */
+void turnd_steer_to(
+	struct turnd *t, unsigned worker, uint16_t listener, const struct addr *client);
+/* Tells that worker that this one does not want the client any more. */
+void turnd_steer_end(
+	struct turnd *t, unsigned worker, uint16_t listener, const struct addr *client);
 /* turn_ops.hand_over. */
 bool turnd_hand_over(
 	void *arg, const struct turn_flow *flow, unsigned worker, struct slice request);
@@ -259,7 +265,8 @@ uint8_t *turnd_stream_place(struct turnd *t, const struct turn_flow *flow, size_
 void turnd_stream_close(struct turnd *t, const struct turn_flow *flow);
 
 /* turn_ops.hand_over for flows whose conn is not 0. */
-bool turnd_stream_hand_over(struct turnd *t, const struct turn_flow *flow, unsigned worker);
+bool turnd_stream_hand_over(
+	struct turnd *t, const struct turn_flow *flow, unsigned worker, struct slice request);
 
 /* A datagram whose first byte is 20-63 (RFC 7983), on a listener with `dtls`. May be changed in place. */
 void turnd_dtls_rx(struct turnd *t, struct turnd_listener *l, struct udp_dgram *d);

@@ -8,15 +8,35 @@ enum { TCP_RELAY = 6, TRIES = 200 };
 static struct world world, second;
 static struct cert cert;
 
+/* One that is free for UDP and TCP. */
+static uint16_t free_port(void)
+{
+	for (int i = 0; i < TRIES; i++) {
+		int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		int udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		struct addr at = loopback(0);
+		socklen_t len = sizeof at;
+		assert_int_equal(bind(tcp, &at.sa, addr_len(&at)), 0);
+		assert_int_equal(getsockname(tcp, &at.sa, &len), 0);
+		bool is_free = bind(udp, &at.sa, addr_len(&at)) == 0;
+		close(tcp);
+		close(udp);
+		if (is_free)
+			return addr_port(&at);
+	}
+	fail_msg("no port is free");
+	return 0;
+}
+
 static int open_two(void **state)
 {
 	struct errbuf eb = {""};
-	struct turnd_listen listen = {.at = loopback(0), .tcp = true, .tls = true};
+	struct turnd_listen listen = {
+		.at = loopback(free_port()), .udp = true, .tcp = true, .tls = true, .dtls = true};
 	struct turnd_cfg cfg = world_cfg(&listen);
 	cfg.cert_file = cert.cert_path;
 	cfg.key_file = cert.key_path;
 	assert_int_equal(world_open_one(&world, NULL, 2, &cfg, &eb), 0);
-	listen.at = world.at; /* the port that the first one got */
 	cfg.turn.worker = 1;
 	assert_int_equal(world_open_one(&second, &world, 2, &cfg, &eb), 0);
 	world.other = &second;
@@ -182,6 +202,111 @@ static void and_the_other_way(void **state)
 	over_tls(*state, &second, &world);
 }
 
+/* ---------------------------------------------------------------- DTLS */
+
+struct dtls {
+	int fd;
+	SSL_CTX *ctx;
+	SSL *ssl;
+};
+
+static bool dtls_handshake(struct dtls *d, struct world *w)
+{
+	for (int i = 0; i < TURNS; i++) {
+		if (SSL_do_handshake(d->ssl) == 1)
+			return true;
+		turn_once(w);
+	}
+	return false;
+}
+
+static void dtls_close_client(struct dtls *d)
+{
+	SSL_free(d->ssl);
+	SSL_CTX_free(d->ctx);
+	close(d->fd);
+}
+
+/* A connection that the kernel gives to this worker. */
+static struct dtls dtls_to(struct world *w, const struct world *to)
+{
+	for (int i = 0; i < TRIES; i++) {
+		uint32_t before = to->t->conns.n;
+		struct addr at = to->t->listeners[0].sock.local;
+		struct dtls d = {
+			.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+		assert_int_equal(connect(d.fd, &at.sa, addr_len(&at)), 0);
+		d.ctx = SSL_CTX_new(DTLS_client_method());
+		d.ssl = SSL_new(d.ctx);
+		BIO *bio = BIO_new_dgram(d.fd, BIO_NOCLOSE);
+		BIO_ctrl(bio, BIO_CTRL_DGRAM_SET_CONNECTED, 0, &at);
+		SSL_set_bio(d.ssl, bio, bio);
+		SSL_set_connect_state(d.ssl);
+		assert_true(dtls_handshake(&d, w));
+		if (to->t->conns.n > before)
+			return d;
+		SSL_shutdown(d.ssl);
+		turn_once(w);
+		dtls_close_client(&d);
+	}
+	fail_msg("the kernel never chose this worker");
+	return (struct dtls){.fd = -1};
+}
+
+static void dtls_ask(
+	struct dtls *d, struct world *w, struct request *r, struct stun_msg *m, uint8_t *p)
+{
+	struct slice q = request_end(r);
+	int n = -1;
+	assert_int_equal(SSL_write(d->ssl, q.p, (int)q.n), q.n);
+	for (int i = 0; i < TURNS && n <= 0; i++) {
+		turn_once(w);
+		n = SSL_read(d->ssl, p, 2048);
+	}
+	assert_true(n > 0);
+	assert_int_equal(stun_parse(m, slice_of(p, (size_t)n)), 0);
+	assert_int_equal(m->class, STUN_SUCCESS);
+}
+
+static void a_reservation_is_found_over_dtls(void **state)
+{
+	struct world *w = *state;
+	struct request r;
+	struct stun_msg m;
+	uint8_t p[2048], token[8];
+	struct dtls first = dtls_to(w, &second), other = dtls_to(w, &world);
+	request_begin(&r, STUN_ALLOCATE, 1);
+	stun_put_number(&r.w, STUN_ATTR_REQUESTED_TRANSPORT, 17);
+	stun_put_number(&r.w, STUN_ATTR_EVEN_PORT, 0x80);
+	dtls_ask(&first, w, &r, &m, p);
+	struct slice t = stun_value(&m, STUN_ATTR_RESERVATION_TOKEN);
+	assert_int_equal(t.n, sizeof token);
+	memcpy(token, t.p, t.n);
+
+	uint32_t at_first = world.t->conns.n, at_second = second.t->conns.n;
+	request_begin(&r, STUN_ALLOCATE, 2);
+	stun_put_number(&r.w, STUN_ATTR_REQUESTED_TRANSPORT, 17);
+	stun_put(&r.w, STUN_ATTR_RESERVATION_TOKEN, token, sizeof token);
+	dtls_ask(&other, w, &r, &m, p);
+	assert_int_equal(world.t->conns.n, at_first - 1);
+	assert_int_equal(second.t->conns.n, at_second + 1);
+	/* All that follows comes to the first worker still, and is passed on. */
+	for (uint8_t i = 0; i < 5; i++) {
+		request_begin(&r, STUN_REFRESH, (uint8_t)(3 + i));
+		dtls_ask(&other, w, &r, &m, p);
+	}
+	assert_int_equal(world.t->steered.n, 1);
+	SSL_shutdown(other.ssl);
+	for (int i = 0; i < 5; i++)
+		turn_once(w);
+	assert_int_equal(second.t->conns.n, at_second);
+	assert_int_equal(world.t->steered.n, 0);
+	dtls_close_client(&first);
+	dtls_close_client(&other);
+}
+
+/* ---------------------------------------------------------------- limits */
+
 static void who_has_an_allocation_stays(void **state)
 {
 	struct world *w = *state;
@@ -239,6 +364,7 @@ int main(void)
 		WITH_TWO(a_data_connection_finds_its_peer),
 		WITH_TWO(one_over_tls_too),
 		WITH_TWO(and_the_other_way),
+		WITH_TWO(a_reservation_is_found_over_dtls),
 		WITH_TWO(who_has_an_allocation_stays),
 		WITH_TWO(a_full_worker_takes_nobody),
 		WITH_TWO(one_on_its_way_at_the_end),
