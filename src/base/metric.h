@@ -199,6 +199,8 @@ enum drop_reason {
 		"DTLS handshakes of TURN clients completed.")                                      \
 	X(TURN_DTLS_COOKIES, "sterna_turn_dtls_cookies_total", "counter",                          \
 		"Cookies sent to addresses that asked for DTLS.")                                  \
+	X(TURN_QUEUE_BYTES, "sterna_turn_queue_bytes", "gauge",                                    \
+		"Memory of what waits for TCP and TLS clients and TCP peers.")                     \
 	X(TURN_TCP_PEERS, "sterna_turn_tcp_peers", "gauge",                                        \
 		"TCP connections to peers of TURN clients open now.") \
 	X(TURN_ALLOCATIONS_UDP, "sterna_turn_allocations_udp", "gauge",                            \
