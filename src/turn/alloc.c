@@ -414,8 +414,14 @@ void turn_handle_refresh(struct turn_req *rq)
 			return;
 		}
 	}
-	if (rq->is_moving)
+	if (rq->is_moving) {
+		/* RFC 6062 §4.1: TCP connections have a stream to control them. */
+		if (a->is_tcp && turn_is_datagram(rq->flow->transport)) {
+			turn_answer_fail(rq, STUN_ERR_BAD_REQUEST);
+			return;
+		}
 		turn_move(a, rq->flow);
+	}
 	if (stun_has(m, STUN_ATTR_LIFETIME) && !stun_number(m, STUN_ATTR_LIFETIME)) {
 		refresh_delete(rq, family);
 		return;
