@@ -368,12 +368,16 @@ static bool choose_alg(struct asked *q)
 	return number == STUN_PASSWORD_SHA256 || number == STUN_PASSWORD_MD5;
 }
 
-/* The same user as before, by whichever name; a hash is not computed for nothing. */
-static bool is_same_user(const struct asked *q, const struct turn_identity *known)
+/* By whichever name; a hash is not computed for nothing. */
+bool turn_auth_is_same(
+	const struct turn_auth *a, const struct stun_msg *m, const struct turn_identity *known)
 {
-	if (!q->is_hash)
-		return slice_eq_str(q->name, known->username);
-	const struct static_user *u = map_get(&q->a->conf->users_by_hash, q->name);
+	if (!known->username)
+		return false;
+	if (stun_has(m, STUN_ATTR_USERNAME))
+		return slice_eq_str(m->username, known->username);
+	const struct static_user *u =
+		map_get(&a->conf->users_by_hash, stun_value(m, STUN_ATTR_USERHASH));
 	return u && strcmp(u->name, known->username) == 0;
 }
 
@@ -420,7 +424,7 @@ enum turn_auth_verdict turn_auth_check(struct turn_auth *a, const struct stun_ms
 		return TURN_AUTH_STALE;
 	if (!choose_alg(&q))
 		return TURN_AUTH_BAD;
-	if (known && known->username && is_same_user(&q, known)) {
+	if (known && turn_auth_is_same(a, m, known)) {
 		const struct user_key key = {known->mac1, known->mac256};
 		bool is_over = has_run_out(&q, known->expires_s, known->is_participant);
 		if (key_fits(m, &key) && !(is_over && stun_has(m, STUN_ATTR_ACCESS_TOKEN)))

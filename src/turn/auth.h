@@ -130,6 +130,10 @@ enum turn_auth_verdict turn_auth_check(struct turn_auth *a, const struct stun_ms
 	uint64_t now_us, uint64_t wall_s, struct turn_identity *out, bool *differs,
 	uint64_t *lookup);
 
+/* Does the request name the user that is known already? Its signature is not looked at. */
+bool turn_auth_is_same(
+	const struct turn_auth *a, const struct stun_msg *m, const struct turn_identity *known);
+
 /* REALM, NONCE, PASSWORD-ALGORITHMS and THIRD-PARTY-AUTHORIZATION of a challenge, as configured. */
 void turn_auth_put_challenge(
 	struct turn_auth *a, struct stun_writer *w, const struct addr *client, uint64_t now_us);

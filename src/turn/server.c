@@ -225,8 +225,12 @@ static unsigned authenticate(struct turn_req *rq, const struct method *method)
 	struct turn_server *s = rq->s;
 	const struct stun_msg *m = rq->m;
 	bool has_integrity = m->integrity_at || m->integrity256_at;
-	/* Who has an allocation is known; a neighbour behind the same NAT must not cut him off. */
-	if (has_integrity && !rq->alloc &&
+	const struct turn_identity *known = rq->alloc ? &rq->alloc->who : NULL;
+	/*
+	 * Who has an allocation is known: a neighbour behind the same NAT must not cut him off. Nor must it be of use
+	 * for guessing other users' passwords.
+	 */
+	if (has_integrity && !(known && turn_auth_is_same(s->auth, m, known)) &&
 		turn_limits_is_blocked(s->limits, &rq->flow->client,
 			s->cfg.auth_failures_per_address, rq->now_us)) {
 		metric_drop(DROP_TURN_AUTH_RATE);
@@ -234,7 +238,6 @@ static unsigned authenticate(struct turn_req *rq, const struct method *method)
 	}
 	bool differs = false;
 	uint64_t lookup = 0;
-	const struct turn_identity *known = rq->alloc ? &rq->alloc->who : NULL;
 	enum turn_auth_verdict verdict = turn_auth_check(s->auth, m, &rq->flow->client, known,
 		method->checks_expiry, rq->now_us, s->ops->wall_s(s->arg), &rq->own, &differs,
 		&lookup);

@@ -50,8 +50,12 @@ static void guessing_passwords_is_slow(void **st)
 		assert_int_equal(kit_allocate(k, &c), STUN_ERR_UNAUTHENTICATED);
 	c.mac = right;
 	assert_int_equal(kit_allocate(k, &c), -1);
-	/* The neighbour who has an allocation goes on. */
+	/* The neighbour who has an allocation goes on, but guesses no other user's password with it. */
 	assert_int_equal(kit_refresh(k, &good, 600), 0);
+	struct kit_client other = kit_client(TURN_UDP, 0, 3999, "bob");
+	assert_int_equal(kit_refresh(k, &other, 600), -1);
+	hmac_sha1_init(&other.mac, "guess", 5);
+	assert_int_equal(kit_refresh(k, &other, 600), -1);
 	kit_wait(k, 61000000);
 	assert_int_equal(kit_allocate(k, &c), 0);
 	kit_free(k);
