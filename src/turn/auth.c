@@ -209,7 +209,7 @@ static enum turn_auth_verdict by_rest(
 	const struct asked *q, uint64_t expires_s, struct slice quota_name)
 {
 	const struct auth_conf *c = q->a->conf;
-	struct found f = {.name = q->name, .quota_name = quota_name, .expires_s = expires_s};
+	struct found f = {.name = q->name, .quota_name = quota_name};
 	struct user_key fresh = {0};
 	f.key = recall(q, CACHE_REST);
 	for (size_t i = 0; i < c->n_secrets && !f.key; i++) {
@@ -219,6 +219,8 @@ static enum turn_auth_verdict by_rest(
 		remember(q, CACHE_REST, &fresh);
 		f.key = &fresh;
 	}
+	/* 0 is 1970 here, and not "for ever". */
+	f.expires_s = MAX(expires_s, UINT64_C(1));
 	enum turn_auth_verdict v = f.key ? welcome(q, &f) : TURN_AUTH_WRONG;
 	secret_wipe(&fresh, sizeof fresh);
 	return v;
@@ -368,6 +370,13 @@ static bool choose_alg(struct asked *q)
 	return number == STUN_PASSWORD_SHA256 || number == STUN_PASSWORD_MD5;
 }
 
+/* Only a usage that says so may cut MESSAGE-INTEGRITY-SHA256 (RFC 8489 §14.6), and TURN does not. */
+static bool is_cut_short(const struct stun_msg *m)
+{
+	return m->integrity256_at &&
+	       rd16(m->raw.p + m->integrity256_at + 2) != STUN_INTEGRITY256_LEN;
+}
+
 /* By whichever name; a hash is not computed for nothing. */
 bool turn_auth_is_same(
 	const struct turn_auth *a, const struct stun_msg *m, const struct turn_identity *known)
@@ -413,6 +422,8 @@ enum turn_auth_verdict turn_auth_check(struct turn_auth *a, const struct stun_ms
 		return TURN_AUTH_OK;
 	if (!m->integrity_at && !m->integrity256_at)
 		return TURN_AUTH_CHALLENGE;
+	if (is_cut_short(m))
+		return TURN_AUTH_BAD;
 	if (q.is_hash)
 		q.name = stun_value(m, STUN_ATTR_USERHASH);
 	else if (!stun_has(m, STUN_ATTR_USERNAME) || !is_sound_name(q.name))

@@ -244,8 +244,11 @@ static unsigned authenticate(struct turn_req *rq, const struct method *method)
 	unsigned code = verdict_code(rq, verdict, lookup);
 	if (code)
 		return code;
-	if (differs)
+	rq->is_trusted = true;
+	if (differs) {
+		rq->who = &rq->own;
 		return STUN_ERR_WRONG_CREDENTIALS;
+	}
 	/* The same user with another key: a new password or token takes the old one's place. */
 	if (known && rq->own.username) {
 		turn_identity_free(&rq->alloc->who);
@@ -254,7 +257,6 @@ static unsigned authenticate(struct turn_req *rq, const struct method *method)
 	}
 	const struct turn_identity *who = known ? known : &rq->own;
 	rq->who = who->username ? who : NULL;
-	rq->is_trusted = true;
 	return 0;
 }
 
