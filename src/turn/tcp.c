@@ -75,7 +75,7 @@ static unsigned check_connect(struct turn_req *rq, struct addr *peer)
 		return STUN_ERR_BAD_REQUEST;
 	if (!turn_half_of(a, peer->sa.sa_family))
 		return STUN_ERR_PEER_FAMILY_MISMATCH;
-	if (!turn_policy_allows(rq->s->policy, peer)) {
+	if (!addr_port(peer) || !turn_policy_allows_tcp(rq->s->policy, peer)) {
 		metric_inc(M_TURN_PEERS_DENIED);
 		return STUN_ERR_FORBIDDEN;
 	}

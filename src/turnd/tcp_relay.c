@@ -272,8 +272,10 @@ static int bound_socket(const struct addr *at)
 int turnd_peer_connect(struct turnd *t, struct turn_relay *relay, const struct addr *peer,
 	uint32_t id, struct turn_peer **out)
 {
-	int fd = bound_socket(&relay->own.sock.local);
 	*out = NULL;
+	if (!turnd_may_connect(t, peer))
+		return -ERR_NOT_FOUND;
+	int fd = bound_socket(&relay->own.sock.local);
 	if (fd < 0)
 		return -ERR_NO_ROOM;
 	if (connect(fd, &peer->sa, addr_len(peer)) == -1 && errno != EINPROGRESS) {
