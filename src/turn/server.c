@@ -123,11 +123,10 @@ void turn_reload(
 	s->cfg.pending_max = old.pending_max;
 	s->cfg.reservations_max = old.reservations_max;
 	s->policy = policy;
-	/* What the old policy let through by port is asked again. */
 	list_for_each(node, &s->allocs) {
 		struct turn_alloc *a = list_entry(node, struct turn_alloc, node);
-		for (size_t i = 0; i < a->n_perms; i++)
-			a->perms[i].good_port = 0;
+		turn_perm_recheck(a);
+		turn_conn_recheck(a);
 	}
 }
 

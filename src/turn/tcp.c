@@ -182,6 +182,19 @@ uint64_t turn_conn_expire(struct turn_alloc *a, uint64_t now_us)
 	return next;
 }
 
+void turn_conn_recheck(struct turn_alloc *a)
+{
+	list_for_each_safe(node, &a->conns) {
+		struct turn_conn *c = list_entry(node, struct turn_conn, node);
+		if (turn_policy_allows_tcp(a->server->policy, &c->at) || turn_perm_find(a, &c->at))
+			continue;
+		if (c->state == TURN_CONN_CONNECTING)
+			fail(c, true);
+		else
+			conn_free(c, true);
+	}
+}
+
 bool turn_peer_incoming(struct turn_server *s, struct turn_alloc *a, struct turn_relay *relay,
 	const struct addr *from, struct turn_peer *peer)
 {

@@ -171,7 +171,10 @@ MUST_CHECK struct turn_server *turn_server_new(const struct turn_cfg *cfg, struc
 /* Ends all allocations without a word to their clients. Accepts NULL. */
 void turn_server_free(struct turn_server *s);
 
-/* New settings for what comes; what runs stays. auth keeps its place and was reloaded by itself. */
+/*
+ * New settings for what comes; what runs stays, but for peers that the new policy denies. auth keeps its place and
+ * was reloaded by itself.
+ */
 void turn_reload(
 	struct turn_server *s, const struct turn_cfg *cfg, const struct turn_policy *policy);
 

@@ -212,6 +212,8 @@ uint64_t turn_perm_expire(struct turn_alloc *a, uint64_t now_us);
 /* An in-kernel path knows channels by flow: they go with an old one and come with a new. */
 void turn_chans_tell(struct turn_alloc *a, bool is_bound);
 void turn_perm_free(struct turn_alloc *a);
+/* There is a new policy: what it denies goes, and what the old one let through by port is asked again. */
+void turn_perm_recheck(struct turn_alloc *a);
 /* Drops the channels of one family: their relayed address goes. */
 void turn_perm_drop_family(struct turn_alloc *a, int family);
 
@@ -236,6 +238,8 @@ void turn_handle_connection_bind(struct turn_req *rq);
 struct turn_alloc *turn_conn_alloc(struct turn_server *s, const struct stun_msg *m);
 uint64_t turn_conn_expire(struct turn_alloc *a, uint64_t now_us);
 void turn_conn_free_all(struct turn_alloc *a);
+/* The same as turn_perm_recheck, behind which it comes. */
+void turn_conn_recheck(struct turn_alloc *a);
 
 /* mobility.c */
 struct turn_alloc *turn_ticket_find(struct turn_server *s, const struct stun_msg *m);
