@@ -347,6 +347,43 @@ static void a_burst_is_no_slow_reader(void **state)
 	slow_close(&s);
 }
 
+/* ---------------------------------------------------------------- who has proved nothing */
+
+static void strangers_hold_little_memory(void **state)
+{
+	struct world *w = *state;
+	static const uint8_t long_one[] = {0, 1, 0xf0, 0, 0x21, 0x12, 0xa4, 0x42};
+	int known = client_connect(w, 0), stranger = client_connect(w, 0);
+	(void)client_allocate(w, known, UDP_RELAY);
+	client_send(known, long_one, sizeof long_one);
+	assert_false(client_is_closed(w, known));
+	client_send(stranger, long_one, sizeof long_one);
+	assert_true(client_is_closed(w, stranger));
+	close(known);
+	close(stranger);
+}
+
+static void strangers_have_to_read(void **state)
+{
+	struct world *w = *state;
+	struct request r;
+	uint64_t before = metric_sum(M_TURN_STREAMS_SLOW);
+	int fd = client_connect(w, 4096), small = 4096;
+	struct stream *st = list_first(&w->t->streams->all, struct stream, node);
+	assert_int_equal(
+		setsockopt(st->wire.io.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+	uint8_t all[50 * 20];
+	for (size_t i = 0; i < 50; i++)
+		memcpy(all + i * 20, binding(&r, 1).p, 20);
+	for (int i = 0; i < 1000 && metric_sum(M_TURN_STREAMS_SLOW) == before; i++) {
+		assert_in_range(st->wire.out.bytes, 0, 32 * 1024);
+		(void)send(fd, all, sizeof all, MSG_NOSIGNAL);
+		turn_once(w);
+	}
+	assert_int_equal(metric_sum(M_TURN_STREAMS_SLOW), before + 1);
+	close(fd);
+}
+
 /* ---------------------------------------------------------------- PROXY protocol */
 
 static void the_proxy_says_who_the_client_is(void **state)
@@ -418,6 +455,8 @@ int main(void)
 		IN_WORLD(what_waited_too_long_is_not_sent_any_more),
 		IN_WORLD(who_reads_no_answers_is_closed),
 		IN_WORLD(a_burst_is_no_slow_reader),
+		IN_WORLD(strangers_hold_little_memory),
+		IN_WORLD(strangers_have_to_read),
 		BEHIND_PROXY(the_proxy_says_who_the_client_is),
 		BEHIND_PROXY(a_proxy_has_to_say_it),
 		BEHIND_PROXY(others_may_not_speak_it),
