@@ -293,6 +293,8 @@ static size_t proxy_header(struct stream *st, struct slice in)
 	if (h.has_addrs) {
 		st->flow.client = h.client;
 		st->flow.server = h.server;
+		addr_unmap(&st->flow.client);
+		addr_unmap(&st->flow.server);
 	}
 	st->state = STREAM_DETECT;
 	return h.size;
