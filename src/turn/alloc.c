@@ -189,6 +189,8 @@ static unsigned read_port(const struct turn_req *rq, struct wanted *w)
 		stun_number(m, STUN_ATTR_EVEN_PORT) & STUN_EVEN_PORT_RESERVE;
 	if (is_reserve && w->is_additional)
 		return STUN_ERR_BAD_REQUEST;
+	if (is_reserve && rq->s->n_reservations >= rq->s->cfg.reservations_max)
+		return STUN_ERR_CAPACITY;
 	if (stun_has(m, STUN_ATTR_EVEN_PORT))
 		w->port = is_reserve ? TURN_PORT_EVEN_AND_NEXT : TURN_PORT_EVEN;
 	if (!stun_has(m, STUN_ATTR_RESERVATION_TOKEN))

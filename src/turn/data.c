@@ -107,7 +107,7 @@ static bool may_send(struct turn_alloc *a, struct turn_perm *perm, const struct 
 	uint16_t port = addr_port(peer);
 	if (port && port == perm->good_port)
 		return true;
-	if (!turn_policy_allows(a->server->policy, peer))
+	if (!port || !turn_policy_allows(a->server->policy, peer))
 		return false;
 	perm->good_port = port;
 	return true;

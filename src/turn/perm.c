@@ -254,7 +254,7 @@ static unsigned check_peer(struct turn_req *rq, const struct addr *peer, bool wi
 	struct addr at = *peer;
 	if (!with_port)
 		addr_set_port(&at, 0);
-	if (turn_policy_allows(rq->s->policy, &at))
+	if ((!with_port || addr_port(peer)) && turn_policy_allows(rq->s->policy, &at))
 		return 0;
 	metric_inc(M_TURN_PEERS_DENIED);
 	return STUN_ERR_FORBIDDEN;

@@ -61,6 +61,22 @@ static void guessing_passwords_is_slow(void **st)
 	kit_free(k);
 }
 
+/* CONNECTION-ID has 32 bits, and who shares a password may try them all. */
+static void guessing_connections_is_slow(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	cfg.auth_failures_per_address = 5;
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
+	struct kit_client c = kit_client(TURN_TCP, 9, 4000, "alice");
+	for (uint32_t i = 0; i < 6; i++) {
+		kit_begin(k, &c, STUN_CONNECTION_BIND);
+		stun_put_number(&k->w, STUN_ATTR_CONNECTION_ID, 77 + i);
+		assert_int_equal(kit_send(k, &c), i < 5 ? STUN_ERR_BAD_REQUEST : -1);
+	}
+	kit_free(k);
+}
+
 static void allocations_have_a_rate(void **st)
 {
 	(void)st;
@@ -115,6 +131,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_are_not_longer_than_questions),
 		cmocka_unit_test(guessing_passwords_is_slow),
+		cmocka_unit_test(guessing_connections_is_slow),
 		cmocka_unit_test(allocations_have_a_rate),
 		cmocka_unit_test(a_64_is_one_address),
 		cmocka_unit_test(the_table_is_bounded),

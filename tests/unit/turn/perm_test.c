@@ -304,6 +304,19 @@ static void bandwidth_is_bounded_each_way(void **st)
 	kit_free(k);
 }
 
+static void nothing_has_port_0(void **st)
+{
+	(void)st;
+	struct kit *k = kit_new();
+	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice");
+	struct addr peer = kit_addr("10.0.0.5", 0);
+	assert_int_equal(kit_allocate(k, &c), 0);
+	assert_int_equal(kit_bind(k, &c, 0x4000, &peer), STUN_ERR_FORBIDDEN);
+	assert_int_equal(kit_permit(k, &c, &peer), 0);
+	assert_false(kit_indicate(k, &c, &peer, "x", 1));
+	kit_free(k);
+}
+
 /* An operator who denies a range wants it to be left alone now. */
 static void a_new_policy_counts_at_once(void **st)
 {
@@ -362,6 +375,7 @@ int main(void)
 		cmocka_unit_test(a_socket_that_cannot_be_had),
 		cmocka_unit_test(icmp_is_told),
 		cmocka_unit_test(bandwidth_is_bounded_each_way),
+		cmocka_unit_test(nothing_has_port_0),
 		cmocka_unit_test(a_new_policy_counts_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
