@@ -48,6 +48,17 @@ static void one_address_does_not_fill_the_queue(void **st)
 	struct kit_client other = kit_client(TURN_UDP, 0, 4000, "carol");
 	other.flow.client = kit_addr("198.51.100.8", 4000);
 	assert_int_equal(kit_allocate(k, &other), -1);
+	/* Nor does it ask the database for names without end. */
+	cfg.auth_failures_per_address = 5;
+	turn_reload(k->server, &cfg, k->policy);
+	unsigned asked = k->n_lookups;
+	for (unsigned i = 0; i < 50; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "guess%u", i);
+		struct kit_client c = kit_client(TURN_UDP, 0, (uint16_t)(5000 + i), name);
+		(void)kit_allocate(k, &c);
+	}
+	assert_in_range(k->n_lookups - asked, 1, 5);
 	kit_free(k);
 }
 
