@@ -129,6 +129,8 @@ enum drop_reason {
 		"Packets between TURN clients and the SFU, or each other, that met no socket.")    \
 	X(TURN_HANDOVER, "sterna_turn_handover_packets_total", "counter",                          \
 		"Of these, packets handed to another worker.")                                     \
+	X(TURN_STEERED, "sterna_turn_steered_clients", "gauge",                                    \
+		"UDP clients whose packets come to one worker and belong to another.")             \
 	X(TURN_RELAY_SOCKETS, "sterna_turn_relay_sockets", "gauge", "Relay sockets open now.")     \
 	X(RTP_IN, "sterna_rtp_packets_in_total", "counter", "RTP packets received and decrypted.") \
 	X(RTP_OUT, "sterna_rtp_packets_out_total", "counter",                                      \
@@ -197,6 +199,8 @@ enum drop_reason {
 		"DTLS handshakes of TURN clients completed.")                                      \
 	X(TURN_DTLS_COOKIES, "sterna_turn_dtls_cookies_total", "counter",                          \
 		"Cookies sent to addresses that asked for DTLS.")                                  \
+	X(TURN_QUEUE_BYTES, "sterna_turn_queue_bytes", "gauge",                                    \
+		"Memory of what waits for TCP and TLS clients and TCP peers.")                     \
 	X(TURN_TCP_PEERS, "sterna_turn_tcp_peers", "gauge",                                        \
 		"TCP connections to peers of TURN clients open now.") \
 	X(TURN_ALLOCATIONS_UDP, "sterna_turn_allocations_udp", "gauge",                            \

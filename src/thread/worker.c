@@ -63,8 +63,10 @@ static void worker_run(struct worker *w)
 		w->now_us = clock_mono_us();
 		if (due < w->now_us)
 			metric_add(M_LOOP_LATE_US, w->now_us - due);
-		ev_dispatch(&w->ev);
+		/* Before the sockets: what another worker posted, then answered, is known when the
+		 * client comes back. */
 		pktbox_drain(&w->packets, &w->packet_taker, PACKETS_PER_TURN);
+		ev_dispatch(&w->ev);
 		wheel_run(&w->wheel, w->now_us);
 		mbox_drain(&w->mbox, w, MESSAGES_PER_TURN);
 		w->ops->end_turn(w);

@@ -24,7 +24,7 @@ struct worker {
 	struct ev ev;
 	struct wheel wheel;
 	struct mbox mbox;
-	struct pktbox packets;             /* from other workers; taken after the sockets */
+	struct pktbox packets;             /* from other workers; taken before the sockets are read */
 	struct pktbox_taker packet_taker;  /* set before the worker starts; no taker = no packets come */
 	void *engine; /* owned by whoever set it in ops->start */
 

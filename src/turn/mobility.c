@@ -26,6 +26,7 @@ void turn_ticket_put(struct turn_req *rq, struct turn_alloc *a)
 		mob->has_before = true;
 	}
 	rng_bytes(mob->ticket, sizeof mob->ticket);
+	mob->ticket[0] = rq->s->cfg.worker;
 	map_put(&rq->s->tickets, key_of(mob->ticket), a);
 	stun_put(&rq->w, STUN_ATTR_MOBILITY_TICKET, mob->ticket, sizeof mob->ticket);
 }

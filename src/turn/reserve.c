@@ -19,6 +19,7 @@ int turn_reserve(struct turn_server *s, uint64_t relay_token, uint64_t user_hash
 		.until_us = s->now_us + RESERVED_US,
 	};
 	rng_bytes(r->token, sizeof r->token);
+	r->token[0] = s->cfg.worker;
 	memcpy(token, r->token, sizeof r->token);
 	turn_sweep_by(s, r->until_us);
 	return 0;

@@ -327,6 +327,28 @@ static void rx_request(struct turn_server *s, const struct turn_flow *flow,
 	serve(&rq);
 }
 
+/* Tokens, tickets and connection ids begin with the number of the worker that gave them out. */
+static bool is_handed_over(
+	struct turn_server *s, const struct turn_flow *flow, const struct stun_msg *m)
+{
+	static const struct {
+		enum stun_method method;
+		enum stun_attr attr;
+	} rows[] = {
+		{STUN_ALLOCATE, STUN_ATTR_RESERVATION_TOKEN},
+		{STUN_REFRESH, STUN_ATTR_MOBILITY_TICKET},
+		{STUN_CONNECTION_BIND, STUN_ATTR_CONNECTION_ID},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (m->method != rows[i].method)
+			continue;
+		struct slice value = stun_value(m, rows[i].attr);
+		return value.n && value.p[0] != s->cfg.worker &&
+		       s->ops->hand_over(s->arg, flow, value.p[0], m->raw);
+	}
+	return false;
+}
+
 void turn_rx_stun(struct turn_server *s, const struct turn_flow *flow, uint8_t *p, size_t n,
 	uint64_t now_us)
 {
@@ -348,6 +370,7 @@ void turn_rx_stun(struct turn_server *s, const struct turn_flow *flow, uint8_t *
 		return;
 	}
 	bool was_hot = hot_pause();
-	rx_request(s, flow, &m, now_us);
+	if (!s->ops->hand_over || !is_handed_over(s, flow, &m))
+		rx_request(s, flow, &m, now_us);
 	hot_resume(was_hot);
 }

@@ -23,7 +23,7 @@ static struct turn_conn *conn_new(struct turn_alloc *a, const struct addr *peer)
 	struct turn_conn *c = XNEW(struct turn_conn);
 	uint8_t key[4];
 	do {
-		c->id = rng_u32();
+		c->id = (uint32_t)s->cfg.worker << 24 | rng_u32() >> 8;
 		wr32(key, c->id);
 	} while (!c->id || map_get(&s->conns, key_of(key)));
 	c->alloc = a;

@@ -67,6 +67,12 @@ struct turn_ops {
 	 */
 	void (*send_from)(void *arg, const struct addr *from, const struct addr *to,
 		struct slice bytes);
+	/*
+	 * A request about what another worker's server holds: a reservation, a mobile allocation, a peer's connection.
+	 * True: it goes there as it came, and so does all that follows on this flow. NULL: there is one worker.
+	 */
+	bool (*hand_over)(void *arg, const struct turn_flow *flow, unsigned worker,
+		struct slice request);
 	/* Unix time in seconds: what ephemeral credentials are judged by. Control path; never NULL. */
 	uint64_t (*wall_s)(void *arg);
 
@@ -156,6 +162,7 @@ struct turn_cfg {
 	 */
 	const struct addr *other_address; /* NULL = no NAT discovery */
 	const char *alternate_server; /* "192.0.2.1:3478" or "[2001:db8::1]:3478", "" = none; 300 while draining */
+	uint8_t worker; /* which server of the process this is: tokens, tickets and connection ids name it */
 	/* Bounds of tables; taken when the server is made. Here 0 = the value in brackets. */
 	uint32_t addresses_max;    /* addresses that limits are kept for (8192) */
 	uint32_t answers_max;      /* answers kept for retransmissions (8192) */

@@ -213,22 +213,7 @@ bool turnd_may_connect(const struct turnd *t, const struct addr *peer)
 
 /* --------------------------------------------------------------- rings */
 
-enum ring_kind {
-	RING_TO_RELAY, /* from a relayed address */
-	RING_SFU_TO_RELAY,
-	RING_TO_SFU,
-};
-
-/* In front of each datagram in a ring; both ends are this program. */
-struct ring_hdr {
-	struct addr from;  /* RING_SFU_TO_RELAY: unused */
-	uint8_t kind;
-	uint8_t home;
-	uint16_t port;     /* of the relayed address */
-	uint16_t worker, local; /* of the SFU */
-};
-
-static void hand_over(struct turnd *t, unsigned worker, const struct ring_hdr *hdr,
+void turnd_ring_place(struct turnd *t, unsigned worker, const struct turnd_ring_hdr *hdr,
 	const uint8_t *p, size_t n)
 {
 	struct pktbox *box = &t->shared->workers[worker]->packets;
@@ -274,18 +259,18 @@ static void sfu_to_relay(struct turnd *t, unsigned home, uint16_t port, unsigned
 	turnd_relay_rx(t, home, port, &s->sfu[form].at, p, n);
 }
 
-static void each_segment(struct turnd *t, unsigned worker, struct ring_hdr *hdr, uint8_t *p,
+static void each_segment(struct turnd *t, unsigned worker, struct turnd_ring_hdr *hdr, uint8_t *p,
 	size_t n, size_t seg)
 {
 	do {
 		size_t len = MIN(seg, n);
 		metric_inc(M_TURN_HAIRPIN);
 		if (worker != t->worker->index) {
-			hand_over(t, worker, hdr, p, len);
-		} else if (hdr->kind == RING_TO_SFU) {
+			turnd_ring_place(t, worker, hdr, p, len);
+		} else if (hdr->kind == TURND_RING_TO_SFU) {
 			rtc_rx_hairpin(t->rtc, hdr->local, &hdr->from, p, len);
 			t->rtc_is_fed = true;
-		} else if (hdr->kind == RING_SFU_TO_RELAY) {
+		} else if (hdr->kind == TURND_RING_SFU_TO_RELAY) {
 			sfu_to_relay(t, hdr->home, hdr->port, hdr->worker, hdr->local, p, len);
 		} else {
 			turnd_relay_rx(t, hdr->home, hdr->port, &hdr->from, p, len);
@@ -312,16 +297,16 @@ static bool from_relay(void *arg, struct udp_sock *sock, const struct addr *to, 
 		metric_drop(DROP_TURN_NO_RELAY);
 		return true;
 	}
-	struct ring_hdr hdr = {.from = s->relay_known[rs->home]};
+	struct turnd_ring_hdr hdr = {.from = s->relay_known[rs->home]};
 	addr_set_port(&hdr.from, addr_port(&sock->local));
 	unsigned worker;
 	if (home >= 0) {
-		hdr.kind = RING_TO_RELAY;
+		hdr.kind = TURND_RING_TO_RELAY;
 		hdr.home = (uint8_t)home;
 		hdr.port = addr_port(to);
 		worker = turnd_ports_owner(hdr.port, s->n_workers);
 	} else {
-		hdr.kind = RING_TO_SFU;
+		hdr.kind = TURND_RING_TO_SFU;
 		hdr.local = s->sfu[sfu].local;
 		worker = s->sfu[sfu].worker;
 		rs->sfu_form = sfu;
@@ -337,7 +322,7 @@ static bool from_rtc(void *arg, unsigned local, const struct addr *to, uint8_t *
 	int home = relay_home(t->shared, to);
 	if (home < 0 || !is_taken(t->shared, false, (unsigned)home, addr_port(to)))
 		return false;
-	struct ring_hdr hdr = {.kind = RING_SFU_TO_RELAY,
+	struct turnd_ring_hdr hdr = {.kind = TURND_RING_SFU_TO_RELAY,
 		.home = (uint8_t)home,
 		.port = addr_port(to),
 		.worker = (uint16_t)t->worker->index,
@@ -351,17 +336,26 @@ static bool from_rtc(void *arg, unsigned local, const struct addr *to, uint8_t *
 static void take_ring(void *arg, uint8_t *p, size_t n)
 {
 	struct turnd *t = arg;
-	struct ring_hdr hdr;
+	struct turnd_ring_hdr hdr;
 	memcpy(&hdr, p, sizeof hdr);
 	p += sizeof hdr;
 	n -= sizeof hdr;
-	if (hdr.kind == RING_TO_RELAY) {
+	switch ((enum turnd_ring_kind)hdr.kind) {
+	case TURND_RING_TO_RELAY:
 		turnd_relay_rx(t, hdr.home, hdr.port, &hdr.from, p, n);
-	} else if (hdr.kind == RING_SFU_TO_RELAY) {
+		return;
+	case TURND_RING_SFU_TO_RELAY:
 		sfu_to_relay(t, hdr.home, hdr.port, hdr.worker, hdr.local, p, n);
-	} else if (t->rtc) {
+		return;
+	case TURND_RING_TO_SFU:
 		rtc_rx_hairpin(t->rtc, hdr.local, &hdr.from, p, n);
 		t->rtc_is_fed = true;
+		return;
+	case TURND_RING_CLIENT:
+	case TURND_RING_STEER:
+	case TURND_RING_UNSTEER:
+		turnd_steer_take(t, &hdr, p, n);
+		return;
 	}
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/hot.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "turn/framing.h"
 
 enum { KEEP_USUAL = 64, KEEP_LARGE = 2, START_USUAL = 8 };
@@ -26,8 +27,12 @@ static void chunk_free(struct outq_chunk *c)
 void outq_pool_init(struct outq_pool *pool)
 {
 	*pool = (struct outq_pool){0};
-	for (int i = 0; i < START_USUAL; i++)
-		outq_chunk_give(pool, chunk_new(OUTQ_CHUNK));
+	for (int i = 0; i < START_USUAL; i++) {
+		struct outq_chunk *c = chunk_new(OUTQ_CHUNK);
+		c->next = pool->usual;
+		pool->usual = c;
+		pool->n_usual++;
+	}
 }
 
 void outq_pool_close(struct outq_pool *pool)
@@ -53,6 +58,7 @@ struct outq_chunk *outq_chunk_take(struct outq_pool *pool, size_t n)
 	}
 	c->next = NULL;
 	c->from = c->to = c->mark = 0;
+	metric_add(M_TURN_QUEUE_BYTES, c->cap);
 	return c;
 }
 
@@ -61,6 +67,7 @@ void outq_chunk_give(struct outq_pool *pool, struct outq_chunk *c)
 	if (!c)
 		return;
 	bool is_large = c->cap > OUTQ_CHUNK;
+	metric_sub(M_TURN_QUEUE_BYTES, c->cap);
 	struct outq_chunk **list = is_large ? &pool->large : &pool->usual;
 	uint32_t *n = is_large ? &pool->n_large : &pool->n_usual;
 	if (*n >= (is_large ? KEEP_LARGE : KEEP_USUAL)) {

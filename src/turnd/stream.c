@@ -183,9 +183,10 @@ static uint8_t *place(struct stream *st, size_t n, bool is_data)
 		metric_drop(DROP_STREAM_CLOSED);
 		return NULL;
 	}
-	if (q->bytes >= FLUSH_AT && (st->wire.events & EPOLLOUT))
+	bool is_long = q->bytes >= FLUSH_AT || (limit && q->bytes + n > limit);
+	if (is_long && (st->wire.events & EPOLLOUT))
 		drop_stale(st);
-	else if (q->bytes >= FLUSH_AT)
+	else if (is_long)
 		flush(st);
 	if (st->state == STREAM_DEAD)
 		return NULL;

@@ -134,6 +134,7 @@ static void op_ended(void *arg, const struct turn_alloc *alloc, const char *reas
 static const struct turn_ops ops = {
 	.send = op_send,
 	.send_from = op_send_from,
+	.hand_over = turnd_hand_over,
 	.wall_s = op_wall_s,
 	.relay_open = turnd_relay_open,
 	.relay_unreserve = turnd_relay_unreserve,
@@ -247,6 +248,8 @@ int turnd_new(struct turnd **out, struct worker *w, struct rtc *rtc, struct turn
 	t->policy = policy;
 	t->conns.first_free = UINT32_MAX;
 	cfg_copy(&t->cfg, cfg);
+	t->cfg.turn.worker = (uint8_t)w->index;
+	turnd_steer_init(t);
 	t->rx = udp_rx_new(LISTENER_BATCH, &counted_in);
 	t->relay_rx = udp_rx_new(RELAY_BATCH, &counted_in);
 	t->client_tx = udp_tx_new(ARENA, &counted_out);
@@ -280,6 +283,7 @@ void turnd_free(struct turnd *t)
 	udp_tx_free(t->relay_tx);
 	xfree(t->listeners);
 	xfree(t->conns.slots);
+	turnd_steer_free(t);
 	cfg_free(&t->cfg);
 	xfree(t);
 }
@@ -314,6 +318,7 @@ int turnd_reload(struct turnd *t, const struct turnd_cfg *cfg, const struct turn
 	next.relay_first = old.relay_first;
 	next.relay_last = old.relay_last;
 	next.multiplex_peer = old.multiplex_peer;
+	next.turn.worker = old.turn.worker;
 	cfg_copy(&t->cfg, &next);
 	int err = turnd_streams_reload(t, eb);
 	if (err) {

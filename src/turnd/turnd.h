@@ -91,7 +91,8 @@ struct turnd;
 MUST_CHECK int turnd_new(struct turnd **out, struct worker *w, struct rtc *rtc,
 	struct turnd_shared *shared, const struct turnd_cfg *cfg, struct turn_auth *auth,
 	const struct turn_policy *policy, struct turn_quota *quota, struct errbuf *eb);
-void turnd_free(struct turnd *t); /* accepts NULL */
+/* Before rtc_free of the same worker. Accepts NULL. */
+void turnd_free(struct turnd *t);
 
 /*
  * Sends what the turn produced. Before rtc_end_turn, which sends what the hairpin brought to the

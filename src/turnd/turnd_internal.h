@@ -4,6 +4,7 @@
  *   turnd.c   puts it together, turn_ops, names of connections      ports.c   free ports of a relay address
  *   udp.c     UDP listeners, both transmit queues                   relay.c   relayed addresses
  *   hairpin.c turnd_shared, what never touches a socket             mux.c     multiplex_peer
+ *   steer.c   clients that the kernel gave to the wrong worker
  *   stream.c, dtls.c, tls.c, tcp_relay.c, proxy.c
  *
  * Order at the end of a turn (turnd_end_turn): relay_tx → rtc_flush → streams → client_tx. Flushing relay_tx may hand
@@ -11,6 +12,7 @@
  */
 #pragma once
 #include "base/list.h"
+#include "base/map.h"
 #include "net/udp.h"
 #include "turnd/ports.h"
 #include "turnd/turnd.h"
@@ -104,6 +106,9 @@ struct turnd {
 	struct turnd_conns conns;
 	struct turnd_streams *streams; /* stream.c's, NULL until turnd_streams_open */
 
+	struct map steered; /* clients whose allocation is on another worker; see steer.c */
+	struct list steered_lru;
+
 	void (*on_ended)(void *arg, const struct turn_alloc_info *info, const char *reason);
 	void *on_ended_arg;
 };
@@ -130,6 +135,9 @@ uint8_t *turnd_udp_place(
 
 /* The listener whose `server` is this address; NULL if none is (RFC 5780: answers from the other sockets). */
 struct turnd_listener *turnd_listener_at(struct turnd *t, const struct addr *server);
+
+/* One datagram of a client, from the listener's socket or from another worker. Data path. */
+void turnd_udp_rx(struct turnd_listener *l, struct udp_dgram *d);
 
 /* Sends relay_tx; what went to the SFU is taken up by it before this returns. */
 void turnd_flush_relays(struct turnd *t);
@@ -187,6 +195,26 @@ void turnd_mux_release(struct turnd_mux *m, struct turn_relay *relay);
 MUST_CHECK int turnd_hairpin_open(struct turnd *t, struct errbuf *eb);
 void turnd_hairpin_close(struct turnd *t);
 
+/* What goes from one worker to another: in front of each datagram in a ring. Both ends are this program. */
+enum turnd_ring_kind {
+	TURND_RING_TO_RELAY,     /* from a relayed address to `home`, `port` */
+	TURND_RING_SFU_TO_RELAY, /* from the SFU's `worker`, `local` to `home`, `port` */
+	TURND_RING_TO_SFU,       /* from a relayed address to `local` */
+	TURND_RING_CLIENT,       /* from a client of `worker`'s `listener` whose allocation is here; see steer.c */
+	TURND_RING_STEER,        /* no bytes: all of the client `from` at `listener` is for `worker` … */
+	TURND_RING_UNSTEER,      /* … or no longer */
+};
+struct turnd_ring_hdr {
+	struct addr from;
+	uint8_t kind, home;
+	uint16_t port;
+	uint16_t worker, local, listener;
+};
+
+/* Data path. It is sent at the end of the turn; a full ring drops it, counted. */
+void turnd_ring_place(struct turnd *t, unsigned worker, const struct turnd_ring_hdr *hdr,
+	const uint8_t *p, size_t n);
+
 unsigned turnd_shared_workers(const struct turnd_shared *s);
 
 /* A relay port of this worker was taken or given back: the one thing in turnd_shared that changes while workers run. */
@@ -198,6 +226,18 @@ bool turnd_may_connect(const struct turnd *t, const struct addr *peer);
 
 /* Hands to other workers what the turn placed in their rings. */
 void turnd_hairpin_post(struct turnd *t);
+
+/* ------------------------------------------------------------------------------------------ steer.c */
+
+void turnd_steer_init(struct turnd *t);
+void turnd_steer_free(struct turnd *t);
+/* turn_ops.hand_over. */
+bool turnd_hand_over(
+	void *arg, const struct turn_flow *flow, unsigned worker, struct slice request);
+/* True: the client's allocation is on another worker, and the datagram went there. Data path. */
+bool turnd_steer_rx(struct turnd_listener *l, struct udp_dgram *d);
+/* What the others sent: TURND_RING_CLIENT, _STEER, _UNSTEER. */
+void turnd_steer_take(struct turnd *t, const struct turnd_ring_hdr *hdr, uint8_t *p, size_t n);
 
 /*
  * ---------------------------------------------- stream.c, dtls.c, tls.c, tcp_relay.c, proxy.c

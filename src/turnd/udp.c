@@ -5,25 +5,19 @@
 #include "base/metric.h"
 #include "turnd/turnd_internal.h"
 
-enum {
-	RX_BATCHES_PER_TURN = 8, /* then relay sockets, timers and messages get their turn */
-	SEND_INDICATION = 0x0016, /* RFC 8656 §18.2: data in a STUN message, the one kind that allocates nothing */
-};
+enum { RX_BATCHES_PER_TURN = 8 }; /* then relay sockets, timers and messages get their turn */
 
-/* One datagram of a client, told apart by its first byte (RFC 7983 §7, RFC 8656 §12). */
-static void rx_client(void *arg, struct udp_dgram *d)
+/* Told apart by its first byte (RFC 7983 §7, RFC 8656 §12). */
+void turnd_udp_rx(struct turnd_listener *l, struct udp_dgram *d)
 {
-	struct turnd_listener *l = arg;
 	struct turnd *t = l->t;
 	uint8_t first = d->n ? d->p[0] : 255;
 	if (LIKELY(first >= TURN_CHANNEL_FIRST >> 8 && first <= TURN_CHANNEL_LAST >> 8)) {
 		l->flow.client = *d->from;
 		turn_rx_channel(t->server, &l->flow, d->p, d->n, t->worker->now_us);
 	} else if (first <= 3 && l->cfg.udp) {
-		bool was_hot = (d->n < 2 || rd16(d->p) != SEND_INDICATION) && hot_pause();
 		l->flow.client = *d->from;
 		turn_rx_stun(t->server, &l->flow, d->p, d->n, t->worker->now_us);
-		hot_resume(was_hot);
 	} else if (first >= 20 && first <= 63 && l->cfg.dtls) {
 		bool was_hot = hot_pause();
 		turnd_dtls_rx(t, l, d);
@@ -31,6 +25,13 @@ static void rx_client(void *arg, struct udp_dgram *d)
 	} else {
 		metric_drop(DROP_TURN_NOT_TURN);
 	}
+}
+
+static void rx_client(void *arg, struct udp_dgram *d)
+{
+	struct turnd_listener *l = arg;
+	if (LIKELY(l->t->steered.n == 0) || !turnd_steer_rx(l, d))
+		turnd_udp_rx(l, d);
 }
 
 static void on_readable(void *arg, uint32_t events)

@@ -248,5 +248,34 @@ run 'user add in a file of coturn' 0 "$sterna" user add --db sqlite:coturn.db --
 same "$(sqlite3 coturn.db '.tables')" turnusers_lt
 same "$(sqlite3 coturn.db 'PRAGMA application_id; PRAGMA user_version; PRAGMA journal_mode' | paste -sd,)" 0,0,delete
 
+# coturn's configuration
+printf 'listning-port=1\n' >turnserver.conf
+run 'coturn option misspelt' 2 "$sterna" turn --coturn-config turnserver.conf
+says 'sterna: turnserver.conf:1: unknown option "listning-port"; did you mean listening-port?'
+printf 'realm=r\nserver-relay\n' >turnserver.conf
+run 'coturn option refused' 2 "$sterna" turn -c turnserver.conf
+says 'sterna: turnserver.conf:2: server-relay: not possible: it lets anybody send to clients without a permission'
+printf 'min-port=2000\nmax-port=1000\n' >turnserver.conf
+run 'coturn ports the wrong way round' 2 "$sterna" turn -c turnserver.conf
+err_has 'turnserver.conf:2: max-port: the range of relay ports ends at 1000 but begins at 2000; swap them'
+run 'flags beside the file' 2 "$sterna" turn -c turnserver.conf --max-port 3000 --cert /nonexistent --pkey /nonexistent
+err_has '--cert: cannot read /nonexistent: No such file or directory'
+run 'unknown flag of turn' 2 "$sterna" turn --min-prt 1
+says 'sterna: unknown argument --min-prt; did you mean --min-port?'
+run 'secret in a bad file stays hidden' 2 "$sterna" turn -u :hush-hush
+says 'sterna: -u: a user is name:password or name:0xkey'
+run 'turn sessions of nobody' 1 "$sterna" turn sessions --dev --url http://127.0.0.1:1
+says 'sterna: cannot connect to 127.0.0.1 port 1: Connection refused'
+run 'turn sessions without a key' 2 "$sterna" turn sessions list
+err_has 'keys: there is no API key to sign with'
+run 'turn sessions misspelt' 2 "$sterna" turn sessions cloze 1
+says 'sterna: write sterna turn sessions list, or sterna turn sessions close ID'
+run 'turn options' 0 "$sterna" turn options
+if tail -n "$(wc -l <out)" "$(dirname "$docs")/coturn.md" | cmp -s out -; then
+	passed=$((passed + 1))
+else
+	fail "docs/coturn.md is out of date: replace its table by what sterna turn options prints"
+fi
+
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -51,10 +51,10 @@ export async function launch(extra = []) {
   };
 }
 
-// Joins a room in the page: window.room is the livekit-client Room, window.events what happened.
-export async function join(page, server, token, { options = {}, publish = true } = {}) {
+// Joins a room in the page: window.room is the livekit-client Room, window.events what happened. connect: of Room.connect.
+export async function join(page, server, token, { options = {}, connect = {}, publish = true } = {}) {
   await page.evaluate(
-    async ({ url, token, options, publish }) => {
+    async ({ url, token, options, connect, publish }) => {
       const { Room, RoomEvent, LogLevel, setLogLevel } = window.LivekitClient;
       setLogLevel(LogLevel.warn);
       const room = new Room({ adaptiveStream: false, dynacast: true, ...options });
@@ -66,13 +66,13 @@ export async function join(page, server, token, { options = {}, publish = true }
         window.data.push({ n: payload.length, first: payload[0], last: payload[payload.length - 1], from: from?.identity, topic }),
       );
       room.on(RoomEvent.TrackSubscribed, (track) => document.body.appendChild(track.attach()));
-      await room.connect(url, token);
+      await room.connect(url, token, connect);
       if (publish) {
         await room.localParticipant.setCameraEnabled(true);
         await room.localParticipant.setMicrophoneEnabled(true);
       }
     },
-    { url: server.ws, token, options, publish },
+    { url: server.ws, token, options, connect, publish },
   );
 }
 

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AccessToken } from 'livekit-server-sdk';
 
-const binary = process.env.STERNA ?? fileURLToPath(new URL('../../../build/sterna', import.meta.url));
+export const binary = process.env.STERNA ?? fileURLToPath(new URL('../../../build/sterna', import.meta.url));
 export const KEY = 'e2ekey';
 export const SECRET = 'e2e-secret-that-is-long-enough-for-hs256';
 

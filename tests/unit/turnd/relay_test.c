@@ -1,0 +1,320 @@
+#include "town.h"
+
+#include <netinet/in.h>
+
+static const struct town_cfg usual = {.workers = 1, .relay_first = 42000, .relay_last = 42999};
+
+static int once(void **st)
+{
+	(void)st;
+	metric_thread_init();
+	mbox_thread_init();
+	return 0;
+}
+
+static void data_goes_both_ways(void **st)
+{
+	(void)st;
+	struct town town;
+	struct client c;
+	struct addr peer, from;
+	uint8_t in[64];
+	town_open(&town, &usual);
+	client_open(&c, &town);
+	int fd = town_socket(&peer);
+	assert_int_equal(client_allocate(&c), 0);
+	assert_int_equal(client_bind(&c, TOWN_CHANNEL, &peer), 0);
+	client_say(&c, TOWN_CHANNEL, "hello", 5);
+	assert_int_equal(town_receive(&town, fd, in, sizeof in, &from), 5);
+	assert_memory_equal(in, "hello", 5);
+	assert_true(addr_eq(&from, &c.relayed));
+	town_send(fd, &c.relayed, "and back", 8);
+	client_hears(&c, TOWN_CHANNEL, "and back", 8);
+	client_say(&c, TOWN_CHANNEL, "", 0); /* an empty datagram is one */
+	assert_true(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 0);
+	town_settle(&town);
+	assert_int_equal(recv(fd, in, sizeof in, 0), 0);
+	town_send(fd, &c.relayed, "", 0);
+	client_hears(&c, TOWN_CHANNEL, "", 0);
+	close(fd);
+	client_close(&c);
+	town_close(&town);
+}
+
+/* No socket before the first permission, none after the end; strangers are not heard. */
+static void sockets_come_late_and_go(void **st)
+{
+	(void)st;
+	struct town town;
+	struct client c;
+	struct addr peer;
+	uint64_t before = metric_sum(M_TURN_RELAY_SOCKETS);
+	town_open(&town, &usual);
+	client_open(&c, &town);
+	int fd = town_socket(&peer);
+	assert_int_equal(client_allocate(&c), 0);
+	assert_int_equal(metric_sum(M_TURN_RELAY_SOCKETS), before);
+	assert_int_equal(client_permit(&c, &peer), 0);
+	assert_int_equal(metric_sum(M_TURN_RELAY_SOCKETS), before + 1);
+	assert_int_equal(client_permit(&c, &peer), 0);
+	assert_int_equal(metric_sum(M_TURN_RELAY_SOCKETS), before + 1);
+	assert_int_equal(client_delete(&c), 0);
+	assert_int_equal(metric_sum(M_TURN_RELAY_SOCKETS), before);
+	uint64_t drops = metric_drop_sum(DROP_TURN_NO_PERMISSION);
+	assert_int_equal(client_allocate(&c), 0);
+	assert_int_equal(client_permit(&c, &(struct addr){.v4 = {.sin_family = AF_INET,
+						     .sin_port = htons(9),
+						     .sin_addr = {htonl(0x7f000002)}}}),
+		0);
+	town_send(fd, &c.relayed, "x", 1);
+	assert_true(town_is_silent(&town, c.fd));
+	assert_int_equal(metric_drop_sum(DROP_TURN_NO_PERMISSION), drops + 1);
+	close(fd);
+	client_close(&c);
+	town_close(&town);
+}
+
+/* Ports that another program has are passed over; when none is left the answer is 508. */
+static void ports_in_use_are_passed_over(void **st)
+{
+	(void)st;
+	enum { FIRST = 42100, N = 8 };
+	struct town_cfg cfg = usual;
+	cfg.is_eager = true;
+	cfg.relay_first = FIRST;
+	cfg.relay_last = FIRST + N - 1;
+	int taken[N / 2];
+	for (unsigned i = 0; i < ARRAY_LEN(taken); i++) {
+		struct addr at = town_addr("127.0.0.1", (uint16_t)(FIRST + 2 * i));
+		taken[i] = socket(AF_INET, SOCK_DGRAM, 0);
+		assert_int_equal(bind(taken[i], &at.sa, addr_len(&at)), 0);
+	}
+	struct town town;
+	struct client c[N / 2 + 1];
+	town_open(&town, &cfg);
+	for (unsigned i = 0; i < ARRAY_LEN(c); i++) {
+		client_open(&c[i], &town);
+		assert_int_equal(client_allocate(&c[i]), i < N / 2 ? 0 : 508);
+	}
+	for (unsigned i = 0; i < N / 2; i++)
+		assert_int_equal(addr_port(&c[i].relayed) % 2, 1);
+	close(taken[0]);
+	assert_int_equal(client_allocate(&c[N / 2]), 0);
+	assert_int_equal(addr_port(&c[N / 2].relayed), FIRST);
+	assert_int_equal(client_delete(&c[0]), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(c); i++)
+		client_close(&c[i]);
+	for (unsigned i = 1; i < ARRAY_LEN(taken); i++)
+		close(taken[i]);
+	town_close(&town);
+}
+
+/* EVEN-PORT with the next one put aside, and taken up by another client, whichever worker that one came to. */
+static void reservations_are_kept(void **st)
+{
+	(void)st;
+	struct town_cfg cfg = usual;
+	cfg.workers = 3;
+	struct town town;
+	town_open(&town, &cfg);
+	uint64_t before = metric_sum(M_TURN_HANDOVER);
+	for (int i = 0; i < 12; i++) {
+		struct client a, b;
+		uint8_t token[8], in[64];
+		struct addr peer;
+		int fd = town_socket(&peer);
+		client_open(&a, &town);
+		client_open(&b, &town);
+		client_begin(&a, STUN_ALLOCATE);
+		stun_put_u32(&a.w, STUN_ATTR_REQUESTED_TRANSPORT, CLIENT_UDP);
+		stun_put_number(&a.w, STUN_ATTR_EVEN_PORT, 0x80);
+		assert_int_equal(client_ask(&a), 0);
+		assert_true(stun_addr(&a.m, STUN_ATTR_XOR_RELAYED_ADDRESS, &a.relayed));
+		struct slice t = stun_value(&a.m, STUN_ATTR_RESERVATION_TOKEN);
+		assert_int_equal(t.n, sizeof token);
+		memcpy(token, t.p, t.n);
+		client_begin(&b, STUN_ALLOCATE);
+		stun_put_u32(&b.w, STUN_ATTR_REQUESTED_TRANSPORT, CLIENT_UDP);
+		stun_put(&b.w, STUN_ATTR_RESERVATION_TOKEN, token, sizeof token);
+		assert_int_equal(client_ask(&b), 0);
+		assert_true(stun_addr(&b.m, STUN_ATTR_XOR_RELAYED_ADDRESS, &b.relayed));
+		assert_int_equal(addr_port(&a.relayed) % 2, 0);
+		assert_int_equal(addr_port(&b.relayed), addr_port(&a.relayed) + 1);
+		/* Everything else of this client finds its way too. */
+		assert_int_equal(client_bind(&b, TOWN_CHANNEL, &peer), 0);
+		client_say(&b, TOWN_CHANNEL, "hello", 5);
+		assert_int_equal(town_receive(&town, fd, in, sizeof in, NULL), 5);
+		town_send(fd, &b.relayed, "back", 4);
+		client_hears(&b, TOWN_CHANNEL, "back", 4);
+		assert_int_equal(client_delete(&b), 0);
+		assert_int_equal(client_delete(&a), 0);
+		town_settle(&town);
+		close(fd);
+		client_close(&a);
+		client_close(&b);
+	}
+	assert_true(metric_sum(M_TURN_HANDOVER) > before);
+	assert_int_equal(metric_sum(M_TURN_STEERED), 0);
+	town_close(&town);
+}
+
+/* Nobody listens at the peer's port: the client is told by a Data indication (RFC 8656 §11.6). */
+static void icmp_comes_back(void **st)
+{
+	(void)st;
+	struct town town;
+	struct client c;
+	struct addr peer;
+	town_open(&town, &usual);
+	client_open(&c, &town);
+	int fd = town_socket(&peer);
+	close(fd);
+	assert_int_equal(client_allocate(&c), 0);
+	assert_int_equal(client_permit(&c, &peer), 0);
+	for (int i = 0; i < 2; i++) {
+		client_begin(&c, STUN_SEND);
+		stun_put_xor_addr(&c.w, STUN_ATTR_XOR_PEER_ADDRESS, &peer);
+		stun_put(&c.w, STUN_ATTR_DATA, "knock", 5);
+		client_send(&c);
+		size_t n = town_receive(&town, c.fd, c.in, sizeof c.in, NULL);
+		assert_int_equal(stun_parse(&c.m, slice_of(c.in, n)), 0);
+		assert_int_equal(c.m.method, STUN_DATA);
+		struct slice icmp = stun_value(&c.m, STUN_ATTR_ICMP);
+		assert_int_equal(icmp.n, 8);
+		assert_int_equal(icmp.p[2], 3); /* destination unreachable */
+		assert_int_equal(icmp.p[3], 3); /* port */
+		struct addr about;
+		assert_true(stun_addr(&c.m, STUN_ATTR_XOR_PEER_ADDRESS, &about));
+		assert_true(addr_eq(&about, &peer));
+	}
+	client_close(&c);
+	town_close(&town);
+}
+
+static int mtu_discover(struct client *c)
+{
+	struct turnd *t = c->town->at[0].t;
+	struct turnd_relay_sock *rs = turnd_relay_sock_at(t, 0, addr_port(&c->relayed));
+	int value = -1;
+	socklen_t n = sizeof value;
+	assert_non_null(rs);
+	assert_int_equal(getsockopt(rs->sock.fd, IPPROTO_IP, IP_MTU_DISCOVER, &value, &n), 0);
+	return value;
+}
+
+static void dont_fragment_is_a_state_of_the_socket(void **st)
+{
+	(void)st;
+	struct town town;
+	struct client c;
+	struct addr peer;
+	uint8_t in[64];
+	town_open(&town, &usual);
+	client_open(&c, &town);
+	int fd = town_socket(&peer);
+	assert_int_equal(client_allocate(&c), 0);
+	assert_int_equal(client_permit(&c, &peer), 0);
+	for (int i = 0; i < 4; i++) {
+		client_begin(&c, STUN_SEND);
+		stun_put_xor_addr(&c.w, STUN_ATTR_XOR_PEER_ADDRESS, &peer);
+		stun_put(&c.w, STUN_ATTR_DATA, "hello", 5);
+		if (i % 2)
+			stun_put(&c.w, STUN_ATTR_DONT_FRAGMENT, NULL, 0);
+		client_send(&c);
+		assert_int_equal(town_receive(&town, fd, in, sizeof in, NULL), 5);
+		assert_int_equal(mtu_discover(&c), i % 2 ? IP_PMTUDISC_DO : IP_PMTUDISC_DONT);
+	}
+	close(fd);
+	client_close(&c);
+	town_close(&town);
+}
+
+/* What is sent just before the end still leaves. */
+static void last_words_are_sent(void **st)
+{
+	(void)st;
+	struct town town;
+	struct client c;
+	struct addr peer;
+	uint8_t in[64];
+	town_open(&town, &usual);
+	client_open(&c, &town);
+	int fd = town_socket(&peer);
+	assert_int_equal(client_allocate(&c), 0);
+	assert_int_equal(client_bind(&c, TOWN_CHANNEL, &peer), 0);
+	client_say(&c, TOWN_CHANNEL, "bye", 3);
+	assert_int_equal(client_delete(&c), 0); /* both are read in the same turn */
+	assert_int_equal(town_receive(&town, fd, in, sizeof in, NULL), 3);
+	close(fd);
+	client_close(&c);
+	town_close(&town);
+}
+
+/* One socket for all: told apart by the peer, which belongs to who spoke to it first. */
+static void multiplexed_clients_share_a_port(void **st)
+{
+	(void)st;
+	struct town_cfg cfg = usual;
+	cfg.is_multiplexed = true;
+	struct town town;
+	struct client a, b;
+	struct addr peer_a, peer_b;
+	uint8_t in[64];
+	uint64_t before = metric_sum(M_TURN_RELAY_SOCKETS);
+	town_open(&town, &cfg);
+	client_open(&a, &town);
+	client_open(&b, &town);
+	int fd_a = town_socket(&peer_a), fd_b = town_socket(&peer_b);
+	assert_int_equal(client_allocate(&a), 0);
+	assert_int_equal(client_allocate(&b), 0);
+	assert_true(addr_eq(&a.relayed, &b.relayed));
+	assert_int_equal(metric_sum(M_TURN_RELAY_SOCKETS), before + 1);
+	assert_int_equal(client_bind(&a, TOWN_CHANNEL, &peer_a), 0);
+	assert_int_equal(client_bind(&b, TOWN_CHANNEL, &peer_b), 0);
+	assert_int_equal(client_bind(&b, TOWN_CHANNEL + 1, &peer_a), 0);
+	for (int i = 0; i < 3; i++) {
+		client_say(&a, TOWN_CHANNEL, "a", 1);
+		client_say(&b, TOWN_CHANNEL, "b", 1);
+		assert_int_equal(town_receive(&town, fd_a, in, sizeof in, NULL), 1);
+		assert_int_equal(in[0], 'a');
+		assert_int_equal(town_receive(&town, fd_b, in, sizeof in, NULL), 1);
+		assert_int_equal(in[0], 'b');
+		town_send(fd_a, &a.relayed, "to a", 4);
+		town_send(fd_b, &b.relayed, "to b", 4);
+		client_hears(&a, TOWN_CHANNEL, "to a", 4);
+		client_hears(&b, TOWN_CHANNEL, "to b", 4);
+	}
+	uint64_t taken = metric_drop_sum(DROP_TURN_PEER_TAKEN);
+	client_say(&b, TOWN_CHANNEL + 1, "x", 1);
+	assert_true(town_is_silent(&town, fd_a));
+	assert_int_equal(metric_drop_sum(DROP_TURN_PEER_TAKEN), taken + 1);
+	assert_int_equal(client_delete(&a), 0); /* now the peer is free */
+	client_say(&b, TOWN_CHANNEL + 1, "x", 1);
+	assert_int_equal(town_receive(&town, fd_a, in, sizeof in, NULL), 1);
+	/* EVEN-PORT cannot be had. */
+	client_begin(&a, STUN_ALLOCATE);
+	stun_put_u32(&a.w, STUN_ATTR_REQUESTED_TRANSPORT, CLIENT_UDP);
+	stun_put_number(&a.w, STUN_ATTR_EVEN_PORT, 0);
+	assert_int_equal(client_ask(&a), 508);
+	close(fd_a);
+	close(fd_b);
+	client_close(&a);
+	client_close(&b);
+	town_close(&town);
+	assert_int_equal(metric_sum(M_TURN_RELAY_SOCKETS), before);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(data_goes_both_ways),
+		cmocka_unit_test(sockets_come_late_and_go),
+		cmocka_unit_test(ports_in_use_are_passed_over),
+		cmocka_unit_test(reservations_are_kept),
+		cmocka_unit_test(icmp_comes_back),
+		cmocka_unit_test(dont_fragment_is_a_state_of_the_socket),
+		cmocka_unit_test(last_words_are_sent),
+		cmocka_unit_test(multiplexed_clients_share_a_port),
+	};
+	return cmocka_run_group_tests(tests, once, NULL);
+}
