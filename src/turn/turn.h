@@ -225,6 +225,14 @@ bool turn_peer_incoming(struct turn_server *s, struct turn_alloc *alloc, struct 
 void turn_peer_closed(struct turn_server *s, struct turn_alloc *alloc, struct turn_peer *peer);
 
 /*
+ * Bytes between a TCP connection's ends: to the peer, or to the client. They are taken from the limits of the
+ * allocation, its user and the server as datagrams are, but cannot be dropped: while may_pass is false nothing more is
+ * to be read from where they come. passed counts what was read.
+ */
+bool turn_tcp_may_pass(struct turn_alloc *alloc, bool is_to_peer, uint64_t now_us);
+void turn_tcp_passed(struct turn_alloc *alloc, bool is_to_peer, size_t n, uint64_t now_us);
+
+/*
  * A look-up that auth had asked for is done (turn_auth_done was called): requests that wait for it
  * are taken up.
  */

@@ -344,6 +344,8 @@ void stream_read_done(struct stream *st)
 static void readable(struct stream *st)
 {
 	uint8_t *rx = st->t->streams->rx;
+	if (st->state == STREAM_SPLICED && !peer_may_take(st->peer))
+		return;
 	/* With TLS the unfinished message is plaintext and has its place in the other buffer. */
 	size_t have = st->ssl ? 0 : stream_part_take(st, rx);
 	ssize_t n = recv(st->wire.io.fd, rx + have, STREAM_RX, MSG_DONTWAIT);
