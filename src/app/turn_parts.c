@@ -484,7 +484,9 @@ static size_t join_lists(struct turn_settings *s, const struct config_list *a,
 static int make_policy(struct turn_settings *s, const struct config_turn *t,
 	const struct turn_surroundings *around, struct errbuf *eb)
 {
+	const struct netif_filter everything = {.with_loopback = true};
 	struct addr own[2 * TURND_RELAY_ADDRS_MAX], local[TURN_ADDRS_MAX];
+	size_t n_local = netif_list(&everything, local, ARRAY_LEN(local));
 	struct turn_policy_cfg p = {
 		.allow_loopback = t->allow_loopback_peers,
 		.allow_private = t->allow_private_peers,
@@ -496,7 +498,7 @@ static int make_policy(struct turn_settings *s, const struct config_turn *t,
 		.relay_first = t->relay_range_start,
 		.relay_last = t->relay_range_end,
 		.local = local,
-		.n_local = add_all(local, 0, 0),
+		.n_local = MIN(n_local, ARRAY_LEN(local)),
 	};
 	for (size_t i = 0; i < s->turnd.n_relay; i++) {
 		own[p.n_own_relay++] = s->turnd.relay[i].at;

@@ -83,7 +83,6 @@ static enum turn_auth_verdict welcome(const struct asked *q, const struct found 
 	id->user_hash = hash_user(q->realm, f->quota_name);
 	id->mac1 = f->key->mac1;
 	id->mac256 = f->key->mac256;
-	id->is_sha256_key = q->alg == KEY_SHA256;
 	id->is_participant = f->is_participant;
 	id->expires_s = f->expires_s;
 	id->max_bytes_per_s = f->max_bytes_per_s;

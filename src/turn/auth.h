@@ -96,7 +96,6 @@ struct turn_identity {
 	uint64_t user_hash; /* of realm and username, for quota.h */
 	struct hmac_sha1 mac1;
 	struct hmac_sha256 mac256;
-	bool is_sha256_key;   /* long-term key by SHA-256 (RFC 8489 §18.5.1) */
 	bool is_participant;
 	uint64_t expires_s;   /* wall clock of an ephemeral credential, token; 0 = none */
 	uint64_t max_bytes_per_s; /* of the realm's or user's options; 0 = none */

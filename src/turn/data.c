@@ -22,7 +22,8 @@ static bool bucket_take(
 }
 
 /* Bandwidth of the allocation, its user and the whole server. Who asks for 0 bytes hears whether more may come. */
-static bool take(struct turn_alloc *a, struct turn_bucket *b, size_t n, uint64_t now_us, enum drop_reason *why)
+static bool take(struct turn_alloc *a, struct turn_bucket *b, size_t n, uint64_t now_us,
+	enum drop_reason *why)
 {
 	*why = DROP_TURN_BANDWIDTH;
 	if (a->bytes_per_s && !bucket_take(b, a->bytes_per_s, n, now_us))

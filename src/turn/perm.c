@@ -182,7 +182,8 @@ void turn_perm_recheck(struct turn_alloc *a)
 		struct turn_perm *p = &a->perms[i];
 		struct addr peer;
 		p->good_port = 0;
-		if (addr_from_bytes(&peer, p->ip, p->ip_len, 0) || !turn_policy_allows(policy, &peer))
+		if (addr_from_bytes(&peer, p->ip, p->ip_len, 0) ||
+			!turn_policy_allows(policy, &peer))
 			*p = a->perms[--a->n_perms];
 	}
 	reindex(a);

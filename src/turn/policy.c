@@ -297,7 +297,8 @@ static int add_local(struct turn_policy *p, const struct turn_policy_cfg *cfg, s
 	set_settle(&special);
 	for (size_t k = 0; k < ARRAY_LEN(all) && !cfg->no_builtin; k++)
 		for (size_t i = 0; i < all[k].n && !err; i++)
-			if (!set_has(&special, addr_is_v6(&all[k].v[i]) ? V6 : V4, ip_of(&all[k].v[i])))
+			if (!set_has(&special, addr_is_v6(&all[k].v[i]) ? V6 : V4,
+				    ip_of(&all[k].v[i])))
 				err = set_add(&p->local, addr_format_ip(&all[k].v[i], text),
 					"own addresses", eb);
 	set_settle(&p->local);

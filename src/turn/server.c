@@ -207,7 +207,8 @@ static unsigned verdict_code(struct turn_req *rq, enum turn_auth_verdict verdict
 		if (turn_pending_add(s, rq, lookup))
 			return UINT32_MAX;
 		/* Nobody will hear how the look-up ended: it must not cost nothing. */
-		turn_limits_failed(s->limits, &rq->flow->client, s->cfg.auth_failures_per_address, rq->now_us);
+		turn_limits_failed(
+			s->limits, &rq->flow->client, s->cfg.auth_failures_per_address, rq->now_us);
 		return STUN_ERR_SERVER;
 	case TURN_AUTH_EXPIRED:
 		metric_inc(M_TURN_401_REQUESTS);

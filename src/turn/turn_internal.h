@@ -193,12 +193,8 @@ void turn_alloc_free(struct turn_alloc *a, const char *reason);
 /* The allocation's timer looks again not later than at_us. */
 void turn_alloc_wake(struct turn_alloc *a, uint64_t at_us);
 struct turn_half *turn_half_of(struct turn_alloc *a, int family);
-uint64_t turn_lifetime(const struct turn_req *rq);
 void turn_alloc_attach(struct turn_alloc *a, const struct turn_flow *flow);
 void turn_alloc_detach(struct turn_alloc *a);
-void turn_gauge(enum turn_transport t, bool up);
-uint64_t turn_alloc_expires(const struct turn_alloc *a);
-void turn_put_lifetime(struct turn_req *rq, uint64_t lifetime_us);
 void turn_handle_refresh(struct turn_req *rq);
 
 /* perm.c */

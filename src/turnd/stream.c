@@ -194,7 +194,8 @@ static uint8_t *place(struct stream *st, size_t n, bool is_data)
 		metric_drop(DROP_STREAM_QUEUE);
 		return NULL;
 	}
-	bool is_unread = st->wire.events & EPOLLOUT && q->bytes + n > STRANGER_QUEUE && is_stranger(st);
+	bool is_unread =
+		st->wire.events & EPOLLOUT && q->bytes + n > STRANGER_QUEUE && is_stranger(st);
 	if (is_unread || (limit && q->bytes + n > limit + CONTROL_EXTRA)) {
 		metric_inc(M_TURN_STREAMS_SLOW);
 		stream_close(st, true);

@@ -230,7 +230,7 @@ static void the_order_of_refusals(void **st)
 	assert_null(w.id.username);
 	assert_int_equal(ASK(&w, "alice", "wonderland"), TURN_AUTH_OK);
 	assert_string_equal(w.id.username, "alice");
-	assert_false(w.differs || w.id.is_participant || w.id.is_sha256_key || w.id.expires_s);
+	assert_false(w.differs || w.id.is_participant || w.id.expires_s);
 	uint64_t alice = w.id.user_hash;
 	assert_int_equal(ASK(&w, "bob", "builder", .sha256_mac = true), TURN_AUTH_OK);
 	assert_true(w.id.user_hash != alice);
@@ -321,11 +321,9 @@ static void password_algorithms(void **st)
 	cfg.with_sha256 = true;
 	start(&w, &cfg);
 	assert_int_equal(ASK(&w, "alice", "wonderland", .algorithm = SHA), TURN_AUTH_OK);
-	assert_true(w.id.is_sha256_key);
 	assert_int_equal(ASK(&w, "alice", "wonderland", .algorithm = SHA, .sha256_mac = true), TURN_AUTH_OK);
 	assert_int_equal(ASK(&w, "alice", "wonderland", .algorithm = SHA, .both_macs = true), TURN_AUTH_OK);
 	assert_int_equal(ASK(&w, "alice", "wonderland", .algorithm = MD5, .sha256_mac = true), TURN_AUTH_OK);
-	assert_false(w.id.is_sha256_key);
 	assert_int_equal(ASK(&w, "alice", "wonderland"), TURN_AUTH_OK);
 	assert_int_equal(ASK(&w, "alice", "Wonderland", .algorithm = SHA), TURN_AUTH_WRONG);
 	/* Bidding down: the list is missing or another one. */

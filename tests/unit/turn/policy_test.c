@@ -286,8 +286,14 @@ static void tcp_reaches_no_service_of_this_machine(void **st)
 	const struct addr sfu = address("8.8.4.4", 7882), local[] = {address("9.9.9.9", 0),
 		address("2a00::1", 0), address("127.0.0.1", 0), address("10.0.0.1", 0)},
 		relay = address("8.8.8.8", 0);
-	struct turn_policy_cfg cfg = {.own = &sfu, .n_own = 1, .own_relay = &relay, .n_own_relay = 1,
-		.relay_first = 30000, .relay_last = 40000, .local = local, .n_local = 4};
+	struct turn_policy_cfg cfg = {.own = &sfu,
+		.n_own = 1,
+		.own_relay = &relay,
+		.n_own_relay = 1,
+		.relay_first = 30000,
+		.relay_last = 40000,
+		.local = local,
+		.n_local = 4};
 	static const struct {
 		const char *ip;
 		uint16_t port;
