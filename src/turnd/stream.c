@@ -22,6 +22,8 @@ enum {
 	CONTROL_EXTRA = 64 * 1024,    /* answers may go this far beyond the limit; then it is closed */
 	NOT_SENT_MAX = 128 * 1024,    /* the kernel holds no more unsent bytes: what it has cannot be dropped */
 	LINGER_US = 2 * 1000 * 1000,
+	STRANGER_MESSAGE = 4096,      /* who has no allocation has nothing longer to say */
+	STRANGER_QUEUE = 16 * 1024,   /* … and reads its answers, or is closed */
 	STALE_PARTS = 8,              /* a chunk spans this part of the time that data may wait */
 };
 
@@ -174,6 +176,12 @@ void stream_finish_write(struct stream *st)
 	stream_mark_dirty(st);
 }
 
+/* Memory for who has proved nothing is what somebody with many connections would use up. */
+static bool is_stranger(const struct stream *st)
+{
+	return st->state == STREAM_OPEN && !turn_flow_has_alloc(st->t->server, &st->flow);
+}
+
 /* A place behind what waits, or NULL: dropped and counted. Answers are not dropped; the connection
  * is closed instead. */
 static uint8_t *place(struct stream *st, size_t n, bool is_data)
@@ -196,7 +204,9 @@ static uint8_t *place(struct stream *st, size_t n, bool is_data)
 		metric_drop(DROP_STREAM_QUEUE);
 		return NULL;
 	}
-	if (limit && q->bytes + n > limit + CONTROL_EXTRA) {
+	bool is_unread =
+		st->wire.events & EPOLLOUT && q->bytes + n > STRANGER_QUEUE && is_stranger(st);
+	if (is_unread || (limit && q->bytes + n > limit + CONTROL_EXTRA)) {
 		metric_inc(M_TURN_STREAMS_SLOW);
 		stream_close(st, true);
 		return NULL;
@@ -255,6 +265,8 @@ static size_t message(struct stream *st, uint8_t *p, size_t n)
 				      : framing_next(slice_of(p, n));
 	switch (f.kind) {
 	case FRAMING_MORE:
+		if (f.size > STRANGER_MESSAGE && is_stranger(st))
+			garbage(st);
 		return 0;
 	case FRAMING_STUN:
 		turn_rx_stun(t->server, &st->flow, p, f.n, t->worker->now_us);
@@ -299,6 +311,8 @@ static size_t proxy_header(struct stream *st, struct slice in)
 	if (h.has_addrs) {
 		st->flow.client = h.client;
 		st->flow.server = h.server;
+		addr_unmap(&st->flow.client);
+		addr_unmap(&st->flow.server);
 	}
 	st->state = STREAM_DETECT;
 	return h.size;
@@ -347,6 +361,8 @@ void stream_read_done(struct stream *st)
 static void readable(struct stream *st)
 {
 	uint8_t *rx = st->t->streams->rx;
+	if (st->state == STREAM_SPLICED && !peer_may_take(st->peer))
+		return;
 	/* With TLS the unfinished message is plaintext and has its place in the other buffer. */
 	size_t have = st->ssl ? 0 : stream_part_take(st, rx);
 	ssize_t n = recv(st->wire.io.fd, rx + have, STREAM_RX, MSG_DONTWAIT);

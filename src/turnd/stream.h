@@ -157,6 +157,8 @@ bool dtls_client_hand_over(
 /* ------------------------------------------------------------------------------------- tcp_relay.c */
 
 void tcp_relays_flush(struct turnd *t);
+/* False: the bandwidth is used up, and the client's connection is paused until there is more. */
+bool peer_may_take(struct turn_peer *peer);
 /* Bytes of the client for the peer, and the client's FIN. */
 void peer_push(struct turn_peer *peer, struct slice bytes);
 void peer_finish_write(struct turn_peer *peer);

@@ -221,7 +221,11 @@ struct turnd *turnd_shared_turnd(const struct turnd_shared *s, unsigned worker);
 const uint8_t *turnd_shared_ticket_key(const struct turnd_shared *s);
 
 /* A relay port of this worker was taken or given back: the one thing in turnd_shared that changes while workers run. */
-void turnd_shared_mark(struct turnd_shared *s, unsigned home, uint16_t port, bool is_taken);
+void turnd_shared_mark(
+	struct turnd_shared *s, bool is_tcp, unsigned home, uint16_t port, bool is_taken);
+
+/* False for a TCP port of the relay range that no allocation has, and that may be another program's. */
+bool turnd_may_connect(const struct turnd *t, const struct addr *peer);
 
 /* Hands to other workers what the turn placed in their rings. */
 void turnd_hairpin_post(struct turnd *t);
