@@ -261,6 +261,8 @@ static size_t message(struct stream *st, uint8_t *p, size_t n)
 	struct turnd *t = st->t;
 	/* Who has not asked for a channel has none: what begins like ChannelData is HTTP or worse. */
 	bool is_foreign = !st->has_spoken && p[0] >= TURN_CHANNEL_FIRST >> 8;
+	if (is_foreign && st->ssl && http_pass(st))
+		return 0;
 	struct framing f = is_foreign ? (struct framing){.kind = FRAMING_BAD}
 				      : framing_next(slice_of(p, n));
 	switch (f.kind) {
@@ -646,7 +648,8 @@ static int open_all(struct turnd *t, struct errbuf *eb)
 int turnd_streams_open(struct turnd *t, struct errbuf *eb)
 {
 	struct turnd_streams *s = XNEW(struct turnd_streams);
-	struct list *lists[] = {&s->all, &s->dirty, &s->dead, &s->peers_dirty, &s->peers_dead};
+	struct list *lists[] = {&s->all, &s->dirty, &s->dead, &s->peers_dirty, &s->peers_dead,
+		&s->pipes};
 	t->streams = s;
 	s->t = t;
 	s->rx = xmalloc(STREAM_RX_CAP);
