@@ -129,10 +129,3 @@ void turnd_check_certificates(struct turnd *t);
  */
 void turnd_on_ended(struct turnd *t,
 	void (*fn)(void *arg, const struct turn_alloc_info *info, const char *reason), void *arg);
-
-/*
- * A stream that another listener accepted (HTTPS on 443 shared by ALPN or first bytes): takes over
- * fd and what was read.
- */
-void turnd_adopt_stream(struct turnd *t, int fd, const struct addr *client,
-	const struct addr *server, bool is_tls, struct slice already_read);
