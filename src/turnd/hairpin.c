@@ -14,6 +14,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "base/rng.h"
+#include "turnd/tls.h"
 #include "turnd/turnd_internal.h"
 
 enum { LOOKUP_NONE = UINT16_MAX, ENTRY_MIN = 64 };
@@ -35,6 +37,7 @@ struct relay_ip {
 struct turnd_shared {
 	unsigned n_workers;
 	struct worker **workers;
+	uint8_t ticket_key[TURND_TICKET_KEY_LEN];
 	bool has_relays;
 	uint16_t relay_first, relay_last;
 	struct relay_ip relay_ips[2 * TURND_RELAY_ADDRS_MAX];
@@ -55,6 +58,7 @@ struct turnd_shared *turnd_shared_new(unsigned n_workers)
 {
 	struct turnd_shared *s = XNEW(struct turnd_shared);
 	s->n_workers = n_workers;
+	rng_bytes(s->ticket_key, sizeof s->ticket_key);
 	s->workers = xcalloc(n_workers, sizeof(struct worker *));
 	s->sfu_default = xcalloc(n_workers, sizeof *s->sfu_default);
 	return s;
@@ -64,6 +68,7 @@ void turnd_shared_free(struct turnd_shared *s)
 {
 	if (!s)
 		return;
+	secret_wipe(s->ticket_key, sizeof s->ticket_key);
 	xfree(s->workers);
 	xfree(s->sfu);
 	xfree(s->sfu_ips);
@@ -75,6 +80,16 @@ void turnd_shared_free(struct turnd_shared *s)
 unsigned turnd_shared_workers(const struct turnd_shared *s)
 {
 	return s->n_workers;
+}
+
+struct turnd *turnd_shared_turnd(const struct turnd_shared *s, unsigned worker)
+{
+	return s->workers[worker]->packet_taker.arg;
+}
+
+const uint8_t *turnd_shared_ticket_key(const struct turnd_shared *s)
+{
+	return s->ticket_key;
 }
 
 void turnd_shared_mark(
