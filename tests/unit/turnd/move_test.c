@@ -166,7 +166,8 @@ static void nothing_is_left_behind(void **state)
 	request_begin(&r, STUN_ALLOCATE, 9);
 	stun_put_number(&r.w, STUN_ATTR_REQUESTED_TRANSPORT, STUN_TRANSPORT_UDP);
 	assert_int_equal(stun_parse(&m, request_end(&r)), 0);
-	const struct turn_req waits = {.s = server, .flow = &st->flow, .m = &m, .now_us = server->now_us};
+	const struct turn_req waits = {
+		.s = server, .flow = &st->flow, .m = &m, .now_us = server->now_us};
 	assert_true(turn_pending_add(server, &waits, 77));
 	struct slice q = bind_request(&r, s.id);
 	client_send(data, q.p, q.n);
