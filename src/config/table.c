@@ -549,7 +549,8 @@ const struct config_row config_rows[] = {
 	{"turn.udp_relay", CONFIG_BOOL, AT(turn.udp_relay), OURS_RELOAD, .init = "true",
 		.help = "Relay to peers over UDP."},
 	{"turn.tcp_relay", CONFIG_BOOL, AT(turn.tcp_relay), OURS_RELOAD, .init = "true",
-		.help = "Relay to peers over TCP (RFC 6062)."},
+		.help = "Relay to peers over TCP (RFC 6062). Services of this machine itself are reached if "
+			"turn.allowed_peers names its address."},
 	{"turn.stun", CONFIG_BOOL, AT(turn.stun), OURS_RELOAD, .init = "true",
 		.help = "Answer STUN Binding requests."},
 	{"turn.stun_only", CONFIG_BOOL, AT(turn.stun_only), OURS_RELOAD, .init = "false",

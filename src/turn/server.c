@@ -292,8 +292,8 @@ static void serve(struct turn_req *rq)
 }
 
 /* A request that came before: its answer again, or patience while it waits. */
-static bool is_repeated(
-	struct turn_server *s, const struct turn_flow *flow, const struct stun_msg *m)
+static bool is_repeated(struct turn_server *s, const struct turn_flow *flow,
+	const struct stun_msg *m, uint64_t now_us)
 {
 	if (s->n_pending && turn_pending_has(s, flow, m->tid)) {
 		metric_inc(M_TURN_REPEATED);
@@ -305,7 +305,13 @@ static bool is_repeated(
 	if (!answer.n)
 		return false;
 	metric_inc(M_TURN_REPEATED);
-	s->ops->send(s->arg, flow, answer, false);
+	bool is_signed = m->integrity_at || m->integrity256_at;
+	if (flow->transport == TURN_UDP && !is_signed &&
+		!turn_limits_answer(s->limits, &flow->client, answer.n,
+			s->cfg.unauthenticated_bytes_per_s, now_us))
+		metric_drop(DROP_TURN_ANSWER_RATE);
+	else
+		s->ops->send(s->arg, flow, answer, false);
 	return true;
 }
 
@@ -314,7 +320,7 @@ static void rx_request(struct turn_server *s, const struct turn_flow *flow,
 {
 	if (s->cfg.unauthenticated_bytes_per_s && flow->transport == TURN_UDP)
 		turn_limits_received(s->limits, &flow->client, m->raw.n, now_us);
-	if (is_repeated(s, flow, m))
+	if (is_repeated(s, flow, m, now_us))
 		return;
 	struct turn_req rq;
 	rq.s = s;
