@@ -126,8 +126,8 @@ static int reload_auth(struct end *e, struct errbuf *eb)
 
 static void ask_again_soon(struct end *e)
 {
-	wheel_set(&e->worker->wheel, &e->database_timer,
-		e->worker->now_us + DATABASE_RETRY_S * US_PER_S);
+	uint64_t wait_us = MIN(e->settings->userdb_cache_us, (uint64_t)DATABASE_RETRY_S * US_PER_S);
+	wheel_set(&e->worker->wheel, &e->database_timer, e->worker->now_us + wait_us);
 }
 
 static bool same_secrets(const struct end *e, const struct store_turn_answer *a)

@@ -77,7 +77,7 @@ async function redis(dir) {
     up: () => exec(servers, [dir, 'up', 'redis']),
     // Everything that is published: {got: [[channel, value], …], stop()}
     async subscribe() {
-      const child = spawn('redis-cli', [...client, '--csv', 'psubscribe', 'turn/realm/*'], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn('redis-cli', [...client, '--csv', 'psubscribe', 'turn/realm/*'], { stdio: ['ignore', 'pipe', 'ignore'] });
       const got = [];
       let rest = '';
       const ready = new Promise((resolve) => {
