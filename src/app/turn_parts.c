@@ -243,6 +243,10 @@ static int listen_for_discovery(struct listeners *l, const struct addr *bound, s
 	const struct addr *other = &t->other_address, *primary = NULL;
 	if (!other->sa.sa_family)
 		return 0;
+	if (!t->udp) {
+		LOG_WARN("NAT behaviour discovery is off: it is over UDP, and turn.udp is false");
+		return 0;
+	}
 	for (size_t i = 0; i < n_bound && !primary; i++)
 		if (bound[i].sa.sa_family == other->sa.sa_family && !addr_ip_eq(&bound[i], other) &&
 			(!addr_is_loopback(&bound[i]) || addr_is_loopback(other)))
