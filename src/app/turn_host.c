@@ -581,7 +581,14 @@ void turn_host_end_turn(struct turn_host *h, unsigned i)
 void turn_host_stop(struct turn_host *h, unsigned i)
 {
 	struct end *e = &h->ends[i];
+	struct turn_server *server = turnd_server(e->turnd);
+	struct turn_alloc_info info;
 	e->is_stopped = true;
+	/* Their line in the log and their figures are due as well. */
+	for (struct turn_alloc *a; (a = turn_alloc_next(server, NULL));) {
+		turn_alloc_info(a, &info);
+		(void)!turn_alloc_end(server, info.id, "the server stops");
+	}
 	wheel_del(&e->worker->wheel, &e->database_timer);
 }
 

@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { LOCAL_PEERS, USER, freePorts, isCoturn, renewCertificate, startTurn, stopAll } from './lib/turnserver.mjs';
 import { uclient } from './lib/turnutils.mjs';
 import { binary, until } from './lib/server.mjs';
-import { udpPeer } from './lib/turn.mjs';
+import { TurnClient, udpPeer } from './lib/turn.mjs';
 import { restCredentials } from './lib/stun.mjs';
 
 const exec = promisify(execFile);
@@ -158,6 +158,7 @@ describe('administration of a TURN server', { concurrency: true, skip: isCoturn 
     assert.equal((await b.c.refresh(0)).code, 0);
     await until('the end', () => ended);
     assert.equal(server.child.exitCode, 0);
+    assert.match(server.log(), /turn session ended.*reason="the server stops"/, 'the one that was left');
   });
 
   test('reload with other users, secrets, limits and certificate under traffic: nothing is lost', async (t) => {
@@ -218,6 +219,34 @@ describe('a TURN server as a process', { concurrency: true, skip: isCoturn && 'c
     // Facility 19 (local3), severity 6 (information): 19 * 8 + 6.
     await until('the first line', () => /<158>.*sterna\[\d+\]: .*ready/.test(got));
     assert.equal(server.log(), '');
+  });
+
+  test('as the systemd unit has it: not root, one capability, a port below 1024', { skip: !isRoot && 'needs root' }, async (t) => {
+    const unit = await readFile(new URL('../../deploy/sterna-turn.service', import.meta.url), 'utf8');
+    const value = (key) => unit.match(new RegExp(`^${key}=(.*)$`, 'm'))[1];
+    assert.equal(value('User'), 'sterna');
+    assert.equal(value('AmbientCapabilities'), value('CapabilityBoundingSet'));
+    assert.equal(value('NoNewPrivileges'), 'yes');
+    const caps = `-all,+${value('AmbientCapabilities').toLowerCase().replace('cap_', '')}`;
+    const host = `127.${1 + (process.pid % 200)}.${1 + Math.floor(Math.random() * 200)}.7`;
+    const pid = join(dir, 'unit');
+    await writeFile(pid, '');
+    await chown(pid, NOBODY, NOBODY);
+    const first = await freePorts(8);
+    const args = ['turn', '--turn.udp_port=443', '--turn.tls_port=0', `--turn.bind_addresses=${host}`, '--turn.users={ann: secret1}', '--pidfile', pid,
+      `--turn.relay_range_start=${first}`, `--turn.relay_range_end=${first + 7}`, '--rtc.workers=1'];
+    const drop = ['--reuid=65534', '--regid=65534', '--clear-groups', '--no-new-privs', `--bounding-set=${caps}`, `--inh-caps=${caps}`, `--ambient-caps=${caps}`];
+    const child = spawn('setpriv', [...drop, binary, ...args], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' } });
+    t.after(() => child.kill('SIGKILL'));
+    let log = '';
+    child.stderr.on('data', (d) => (log += d));
+    await until('the start', () => /msg="?ready/.test(log) || child.exitCode !== null);
+    assert.match(log, /ready/);
+    const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
+    for (const line of [/^Uid:(\t65534){4}$/m, /^CapEff:\t0+400$/m, /^CapBnd:\t0+400$/m, /^NoNewPrivs:\t1$/m]) assert.match(status, line);
+    const c = await TurnClient.open({ host, port: 443, user: 'ann', password: 'secret1' });
+    t.after(() => c.close());
+    await c.mustAllocate();
   });
 
   for (const readable of [true, false]) {
