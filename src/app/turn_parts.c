@@ -342,8 +342,15 @@ static void fill_turnd(struct turn_settings *s, const struct config_turn *t)
 	d->is_lazy = t->lazy_sockets;
 }
 
-static void fill_turn(struct turn_settings *s, const struct config_turn *t)
+/* Each worker keeps its own account of addresses, and a client that changes its port comes to all of them. */
+static uint32_t share(uint64_t limit, unsigned n_workers, uint64_t least)
 {
+	return u32(MAX(limit / n_workers, MIN(limit, least)));
+}
+
+static void fill_turn(struct turn_settings *s, const struct config_turn *t, unsigned n_workers)
+{
+	enum { LEAST_BYTES = 1024, LEAST_FAILURES = 5 }; /* a few clients behind one address */
 	const struct addr *other = s->turnd.turn.other_address;
 	s->turnd.turn = (struct turn_cfg){
 		.software = keep_str(s, t->software),
@@ -363,9 +370,11 @@ static void fill_turn(struct turn_settings *s, const struct config_turn *t)
 		.channels_per_allocation = t->channels_per_allocation,
 		.tcp_per_allocation = t->tcp_per_allocation,
 		.allocation_bytes_per_s = t->allocation_bytes_per_s,
-		.unauthenticated_bytes_per_s = u32(t->unauthenticated_bytes_per_s),
+		.unauthenticated_bytes_per_s =
+			share(t->unauthenticated_bytes_per_s, n_workers, LEAST_BYTES),
 		.allocations_per_address_per_s = t->allocations_per_address,
-		.auth_failures_per_address = t->auth_failures_per_address,
+		.auth_failures_per_address =
+			share(t->auth_failures_per_address, n_workers, LEAST_FAILURES),
 		.other_address = other,
 		.alternate_server = keep_str(s, t->alternate_server),
 	};
@@ -477,6 +486,9 @@ static const char *const *keep_list(struct turn_settings *s, const struct config
 static void fill_peers(struct turn_settings *s, const struct config_turn *t,
 	const struct turn_surroundings *around)
 {
+	const struct netif_filter everything = {.with_loopback = true};
+	struct addr *local = keep_array(s, TURN_ADDRS_MAX, sizeof *local);
+	size_t n_local = netif_list(&everything, local, TURN_ADDRS_MAX);
 	struct addr *own = keep_array(s, 2 * s->turnd.n_relay, sizeof *own);
 	struct turn_policy_cfg *p = &s->peers;
 	*p = (struct turn_policy_cfg){
@@ -492,6 +504,8 @@ static void fill_peers(struct turn_settings *s, const struct config_turn *t,
 		.own_relay = own,
 		.relay_first = t->relay_range_start,
 		.relay_last = t->relay_range_end,
+		.local = local,
+		.n_local = MIN(n_local, (size_t)TURN_ADDRS_MAX),
 	};
 	struct addr *sfu = keep_array(s, around->n_sfu, sizeof *sfu);
 	for (; p->n_own < around->n_sfu; p->n_own++)
@@ -531,7 +545,7 @@ int turn_settings_new(struct turn_settings **out, const struct config *cfg,
 	if (!err) {
 		fill_relay(s, cfg);
 		fill_turnd(s, &cfg->turn);
-		fill_turn(s, &cfg->turn);
+		fill_turn(s, &cfg->turn, around->n_workers);
 		fill_auth(s, cfg, around->nonce_key);
 		fill_peers(s, &cfg->turn, around);
 		err = turn_policy_new(&s->policy, &s->peers, eb);

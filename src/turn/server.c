@@ -123,11 +123,10 @@ void turn_reload(
 	s->cfg.pending_max = old.pending_max;
 	s->cfg.reservations_max = old.reservations_max;
 	s->policy = policy;
-	/* What the old policy let through by port is asked again. */
 	list_for_each(node, &s->allocs) {
 		struct turn_alloc *a = list_entry(node, struct turn_alloc, node);
-		for (size_t i = 0; i < a->n_perms; i++)
-			a->perms[i].good_port = 0;
+		turn_perm_recheck(a);
+		turn_conn_recheck(a);
 	}
 }
 
@@ -205,7 +204,12 @@ static unsigned verdict_code(struct turn_req *rq, enum turn_auth_verdict verdict
 	case TURN_AUTH_BAD: return STUN_ERR_BAD_REQUEST;
 	case TURN_AUTH_BUSY: return STUN_ERR_SERVER;
 	case TURN_AUTH_WAIT:
-		return turn_pending_add(s, rq, lookup) ? UINT32_MAX : STUN_ERR_SERVER;
+		if (turn_pending_add(s, rq, lookup))
+			return UINT32_MAX;
+		/* Nobody will hear how the look-up ended: it must not cost nothing. */
+		turn_limits_failed(
+			s->limits, &rq->flow->client, s->cfg.auth_failures_per_address, rq->now_us);
+		return STUN_ERR_SERVER;
 	case TURN_AUTH_EXPIRED:
 		metric_inc(M_TURN_401_REQUESTS);
 		return STUN_ERR_UNAUTHENTICATED;
@@ -225,8 +229,12 @@ static unsigned authenticate(struct turn_req *rq, const struct method *method)
 	struct turn_server *s = rq->s;
 	const struct stun_msg *m = rq->m;
 	bool has_integrity = m->integrity_at || m->integrity256_at;
-	/* Who has an allocation is known; a neighbour behind the same NAT must not cut him off. */
-	if (has_integrity && !rq->alloc &&
+	const struct turn_identity *known = rq->alloc ? &rq->alloc->who : NULL;
+	/*
+	 * Who has an allocation is known: a neighbour behind the same NAT must not cut him off. Nor must it be of use
+	 * for guessing other users' passwords.
+	 */
+	if (has_integrity && !(known && turn_auth_is_same(s->auth, m, known)) &&
 		turn_limits_is_blocked(s->limits, &rq->flow->client,
 			s->cfg.auth_failures_per_address, rq->now_us)) {
 		metric_drop(DROP_TURN_AUTH_RATE);
@@ -234,15 +242,17 @@ static unsigned authenticate(struct turn_req *rq, const struct method *method)
 	}
 	bool differs = false;
 	uint64_t lookup = 0;
-	const struct turn_identity *known = rq->alloc ? &rq->alloc->who : NULL;
 	enum turn_auth_verdict verdict = turn_auth_check(s->auth, m, &rq->flow->client, known,
 		method->checks_expiry, rq->now_us, s->ops->wall_s(s->arg), &rq->own, &differs,
 		&lookup);
 	unsigned code = verdict_code(rq, verdict, lookup);
 	if (code)
 		return code;
-	if (differs)
+	rq->is_trusted = true;
+	if (differs) {
+		rq->who = &rq->own;
 		return STUN_ERR_WRONG_CREDENTIALS;
+	}
 	/* The same user with another key: a new password or token takes the old one's place. */
 	if (known && rq->own.username) {
 		turn_identity_free(&rq->alloc->who);
@@ -251,7 +261,6 @@ static unsigned authenticate(struct turn_req *rq, const struct method *method)
 	}
 	const struct turn_identity *who = known ? known : &rq->own;
 	rq->who = who->username ? who : NULL;
-	rq->is_trusted = true;
 	return 0;
 }
 
@@ -283,8 +292,8 @@ static void serve(struct turn_req *rq)
 }
 
 /* A request that came before: its answer again, or patience while it waits. */
-static bool is_repeated(
-	struct turn_server *s, const struct turn_flow *flow, const struct stun_msg *m)
+static bool is_repeated(struct turn_server *s, const struct turn_flow *flow,
+	const struct stun_msg *m, uint64_t now_us)
 {
 	if (s->n_pending && turn_pending_has(s, flow, m->tid)) {
 		metric_inc(M_TURN_REPEATED);
@@ -296,7 +305,13 @@ static bool is_repeated(
 	if (!answer.n)
 		return false;
 	metric_inc(M_TURN_REPEATED);
-	s->ops->send(s->arg, flow, answer, false);
+	bool is_signed = m->integrity_at || m->integrity256_at;
+	if (flow->transport == TURN_UDP && !is_signed &&
+		!turn_limits_answer(s->limits, &flow->client, answer.n,
+			s->cfg.unauthenticated_bytes_per_s, now_us))
+		metric_drop(DROP_TURN_ANSWER_RATE);
+	else
+		s->ops->send(s->arg, flow, answer, false);
 	return true;
 }
 
@@ -305,7 +320,7 @@ static void rx_request(struct turn_server *s, const struct turn_flow *flow,
 {
 	if (s->cfg.unauthenticated_bytes_per_s && flow->transport == TURN_UDP)
 		turn_limits_received(s->limits, &flow->client, m->raw.n, now_us);
-	if (is_repeated(s, flow, m))
+	if (is_repeated(s, flow, m, now_us))
 		return;
 	struct turn_req rq;
 	rq.s = s;

@@ -17,6 +17,7 @@ enum {
 	ACCEPTS_PER_TURN = 16,
 	CONNECT_US = 30 * 1000 * 1000, /* RFC 6062 §5.2 */
 	LINGER_US = 10 * 1000 * 1000,
+	OVER_LIMIT_US = 5 * 1000, /* then who has used up his bandwidth is looked at again */
 };
 
 /* The listening side of a relayed address: turn_relay.tcp. */
@@ -30,7 +31,7 @@ enum peer_state { PEER_CONNECTING, PEER_WAITING, PEER_SPLICED, PEER_ENDING, PEER
 
 struct turn_peer {
 	struct turnd *t;
-	struct turn_alloc *alloc;
+	struct turn_alloc *alloc; /* NULL: joined to something else than a peer */
 	struct wire wire;
 	struct list node, dirty; /* in its relay's peers or in peers_dead; in peers_dirty */
 	struct timer timer;
@@ -38,6 +39,7 @@ struct turn_peer {
 	uint32_t id;
 	enum peer_state state;
 	bool is_read_paused, is_read_done, is_write_done;
+	bool is_over_limit[2]; /* to the client, to the peer: nothing more is read for now */
 	bool is_to_tell; /* DEAD: turn/ does not know yet */
 };
 
@@ -57,7 +59,7 @@ static void peer_die(struct turn_peer *p, bool tell)
 		return;
 	p->state = PEER_DEAD;
 	p->stream = NULL;
-	p->is_to_tell = tell;
+	p->is_to_tell = tell && p->alloc;
 	wire_close(p->t, &p->wire);
 	wheel_del(&p->t->worker->wheel, &p->timer);
 	list_del(&p->node);
@@ -83,17 +85,51 @@ void peer_orphaned(struct turn_peer *p)
 
 /* ---------------------------------------------------------------- bytes */
 
+static bool reads(const struct turn_peer *p)
+{
+	return !p->is_read_paused && !p->is_read_done && !p->is_over_limit[false];
+}
+
 static void watch(struct turn_peer *p)
 {
-	bool wants_read = !p->is_read_paused && !p->is_read_done;
 	wire_watch(p->t, &p->wire,
-		(wants_read ? EPOLLIN : 0) | (outq_is_empty(&p->wire.out) ? 0 : EPOLLOUT));
+		(reads(p) ? EPOLLIN : 0) | (outq_is_empty(&p->wire.out) ? 0 : EPOLLOUT));
+}
+
+/* Bandwidth for more, or a pause. */
+static bool may_read(struct turn_peer *p, bool is_to_peer)
+{
+	uint64_t now_us = p->t->worker->now_us;
+	if (!p->alloc || turn_tcp_may_pass(p->alloc, is_to_peer, now_us))
+		return true;
+	p->is_over_limit[is_to_peer] = true;
+	wheel_set(&p->t->worker->wheel, &p->timer, now_us + OVER_LIMIT_US);
+	return false;
+}
+
+bool peer_may_take(struct turn_peer *p)
+{
+	if (may_read(p, true))
+		return true;
+	stream_pause(p->stream, true);
+	return false;
+}
+
+/* Reads on where nothing else forbids it. */
+static void within_limit(struct turn_peer *p)
+{
+	p->is_over_limit[false] = p->is_over_limit[true] = false;
+	watch(p);
+	if (p->stream->is_read_paused && p->wire.out.bytes <= STREAM_SPLICE_MAX)
+		stream_pause(p->stream, false);
 }
 
 void peer_push(struct turn_peer *p, struct slice bytes)
 {
 	if (p->state != PEER_SPLICED || bytes.n == 0)
 		return;
+	if (p->alloc)
+		turn_tcp_passed(p->alloc, true, bytes.n, p->t->worker->now_us);
 	outq_add(&p->wire.out, &p->t->streams->pool, bytes, p->t->worker->now_us);
 	mark_dirty(p);
 	if (p->wire.out.bytes > STREAM_SPLICE_MAX)
@@ -117,6 +153,10 @@ void peer_resume(struct turn_peer *p)
 static void readable(struct turn_peer *p)
 {
 	struct turnd *t = p->t;
+	if (!may_read(p, false)) {
+		watch(p);
+		return;
+	}
 	ssize_t n = recv(p->wire.io.fd, t->streams->rx, STREAM_RX, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -128,6 +168,8 @@ static void readable(struct turn_peer *p)
 		p->is_read_done = true;
 		stream_finish_write(p->stream);
 	} else {
+		if (p->alloc)
+			turn_tcp_passed(p->alloc, false, (size_t)n, t->worker->now_us);
 		stream_push(p->stream, slice_of(t->streams->rx, (size_t)n));
 		p->is_read_paused = p->stream->wire.out.bytes > STREAM_SPLICE_MAX;
 	}
@@ -150,7 +192,7 @@ static void flush(struct turn_peer *p)
 		return;
 	}
 	watch(p);
-	if (!err && p->stream && p->stream->is_read_paused)
+	if (!err && p->stream && p->stream->is_read_paused && !p->is_over_limit[true])
 		stream_pause(p->stream, false);
 }
 
@@ -208,18 +250,17 @@ static void on_ready(void *arg, uint32_t events)
 	case PEER_ENDING:
 		break;
 	}
-	bool reads = !p->is_read_paused && !p->is_read_done;
-	if (!reads && (events & EPOLLERR || (events & EPOLLHUP && p->is_read_done))) {
+	if (!reads(p) && (events & EPOLLERR || (events & EPOLLHUP && p->is_read_done))) {
 		peer_die(p, true);
 		return;
 	}
-	if (!reads && (events & EPOLLHUP)) {
+	if (!reads(p) && (events & EPOLLHUP)) {
 		wire_watch(p->t, &p->wire, 0);
 		return;
 	}
 	if (events & EPOLLOUT)
 		mark_dirty(p);
-	if (reads && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
+	if (reads(p) && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
 		readable(p);
 }
 
@@ -232,22 +273,38 @@ static void on_timer(void *arg, uint64_t now_us)
 		peer_die(p, false);
 	} else if (p->state == PEER_ENDING) {
 		peer_die(p, true);
+	} else if (p->state == PEER_SPLICED) {
+		within_limit(p);
 	}
 }
 
-static struct turn_peer *peer_new(struct turnd *t, struct turn_relay *relay, int fd)
+static struct turn_peer *peer_new(
+	struct turnd *t, struct list *siblings, struct turn_alloc *alloc, int fd)
 {
-	struct tcp_relay *r = relay->tcp;
 	struct turn_peer *p = XNEW(struct turn_peer);
 	p->t = t;
-	p->alloc = relay->alloc;
+	p->alloc = alloc;
 	p->wire.io = (struct ev_io){.fd = fd, .ready = on_ready, .arg = p};
 	list_init(&p->dirty);
-	list_push(&r->peers, &p->node);
+	list_push(siblings, &p->node);
 	timer_init(&p->timer, on_timer, p);
 	stream_socket_options(fd);
 	metric_inc(M_TURN_TCP_PEERS);
 	return p;
+}
+
+static void splice(struct turn_peer *p, struct stream *st)
+{
+	p->state = PEER_SPLICED;
+	p->stream = st;
+	st->state = STREAM_SPLICED;
+	st->peer = p;
+	watch(p);
+}
+
+void peer_join(struct stream *st, int fd)
+{
+	splice(peer_new(st->t, &st->t->streams->pipes, NULL, fd), st);
 }
 
 /* A socket bound to the relayed address, which others of this allocation are bound to as well. */
@@ -272,15 +329,18 @@ static int bound_socket(const struct addr *at)
 int turnd_peer_connect(struct turnd *t, struct turn_relay *relay, const struct addr *peer,
 	uint32_t id, struct turn_peer **out)
 {
-	int fd = bound_socket(&relay->own.sock.local);
 	*out = NULL;
+	if (!turnd_may_connect(t, peer))
+		return -ERR_NOT_FOUND;
+	int fd = bound_socket(&relay->own.sock.local);
 	if (fd < 0)
 		return -ERR_NO_ROOM;
 	if (connect(fd, &peer->sa, addr_len(peer)) == -1 && errno != EINPROGRESS) {
 		close(fd);
 		return -ERR_SYSTEM;
 	}
-	struct turn_peer *p = peer_new(t, relay, fd);
+	struct tcp_relay *r = relay->tcp;
+	struct turn_peer *p = peer_new(t, &r->peers, relay->alloc, fd);
 	p->id = id;
 	wheel_set(&t->worker->wheel, &p->timer, t->worker->now_us + CONNECT_US);
 	wire_watch(t, &p->wire, EPOLLOUT);
@@ -300,7 +360,7 @@ static void on_relay_ready(void *arg, uint32_t events)
 		int fd = accept4(r->io.fd, &from.sa, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0)
 			return;
-		struct turn_peer *p = peer_new(t, relay, fd);
+		struct turn_peer *p = peer_new(t, &r->peers, relay->alloc, fd);
 		p->state = PEER_WAITING;
 		wire_watch(t, &p->wire, EPOLLRDHUP | EPOLLET);
 		if (!turn_peer_incoming(t->server, relay->alloc, relay, &from, p))
@@ -358,16 +418,14 @@ void turnd_peer_splice(struct turnd *t, struct turn_peer *p, const struct turn_f
 		peer_die(p, true);
 		return;
 	}
-	p->state = PEER_SPLICED;
-	p->stream = st;
-	st->state = STREAM_SPLICED;
-	st->peer = p;
-	watch(p);
+	splice(p, st);
 }
 
 void tcp_relays_close(struct turnd *t)
 {
 	struct turnd_streams *s = t->streams;
+	while (!list_empty(&s->pipes))
+		peer_die(list_first(&s->pipes, struct turn_peer, node), false);
 	while (!list_empty(&s->peers_dead)) {
 		struct turn_peer *p = list_first(&s->peers_dead, struct turn_peer, node);
 		list_del(&p->node);

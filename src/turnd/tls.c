@@ -19,12 +19,13 @@ struct file_id {
 };
 
 struct turnd_tls {
+	int refs; /* atomic: the worker, and each connection */
 	OSSL_LIB_CTX *lib;
 	BIO_METHOD *bio;
 	SSL_CTX *stream;
 	struct dtls_ctx *dtls;
 	struct file_id cert, key; /* that were read last, good or bad */
-	bool has_alpn_http;
+	bool has_http; /* http/1.1 may be chosen */
 	uint8_t ticket_key[TURND_TICKET_KEY_LEN];
 };
 
@@ -134,7 +135,7 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *n,
 	static const unsigned char turn[] = "\x09stun.turn\x12stun.nat-discovery\x08http/1.1";
 	enum { HTTP_LEN = 9 };
 	const struct turnd_tls *tls = arg;
-	unsigned ours_n = sizeof turn - 1 - (tls->has_alpn_http ? 0 : HTTP_LEN);
+	unsigned ours_n = sizeof turn - 1 - (tls->has_http ? 0 : HTTP_LEN);
 	(void)ssl;
 	return SSL_select_next_proto((unsigned char **)(uintptr_t)out, n, turn, ours_n, offered,
 		       offered_n) == OPENSSL_NPN_NEGOTIATED
@@ -240,6 +241,8 @@ int turnd_tls_new(struct turnd_tls **out, const struct turnd_cfg *cfg, const uin
 		return err_set(eb, ERR_CONFIG, "TLS needs both a certificate and its key: turn.%s is missing",
 			has_cert ? "key_file" : "cert_file");
 	struct turnd_tls *tls = XNEW(struct turnd_tls);
+	tls->refs = 1;
+	tls->has_http = cfg->http_pass != NULL;
 	if (ticket_key)
 		memcpy(tls->ticket_key, ticket_key, sizeof tls->ticket_key);
 	else
@@ -255,9 +258,9 @@ int turnd_tls_new(struct turnd_tls **out, const struct turnd_cfg *cfg, const uin
 	return 0;
 }
 
-void turnd_tls_free(struct turnd_tls *tls)
+static void unref(struct turnd_tls *tls)
 {
-	if (!tls)
+	if (__atomic_sub_fetch(&tls->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	SSL_CTX_free(tls->stream);
 	dtls_ctx_free(tls->dtls);
@@ -265,6 +268,23 @@ void turnd_tls_free(struct turnd_tls *tls)
 	OSSL_LIB_CTX_free(tls->lib);
 	secret_wipe(tls->ticket_key, sizeof tls->ticket_key);
 	xfree(tls);
+}
+
+void turnd_tls_hold(struct turnd_tls *tls)
+{
+	__atomic_add_fetch(&tls->refs, 1, __ATOMIC_RELAXED);
+}
+
+void turnd_tls_free(struct turnd_tls *tls)
+{
+	if (tls)
+		unref(tls);
+}
+
+void turnd_tls_release(struct turnd_tls *tls, SSL *ssl)
+{
+	SSL_free(ssl);
+	unref(tls);
 }
 
 int turnd_tls_reload(struct turnd_tls *tls, const struct turnd_cfg *cfg, struct errbuf *eb)
@@ -291,6 +311,7 @@ SSL *turnd_tls_accept(struct turnd_tls *tls, void *st)
 	BIO_set_init(bio, 1);
 	SSL_set_bio(ssl, bio, bio); /* takes */
 	SSL_set_accept_state(ssl);
+	turnd_tls_hold(tls);
 	return ssl;
 }
 

@@ -35,6 +35,40 @@ static void answers_are_not_longer_than_questions(void **st)
 	kit_free(k);
 }
 
+/* Where nobody needs a password nobody has proved his address either. */
+static void nor_are_they_without_passwords(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	cfg.unauthenticated_bytes_per_s = 1000;
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_NO_AUTH);
+	size_t asked = 0, answered = 0;
+	for (uint16_t i = 0; i < 200; i++) {
+		struct kit_client c = kit_client(TURN_UDP, 0, (uint16_t)(4000 + i), "");
+		kit_begin(k, &c, STUN_ALLOCATE);
+		stun_put_number(&k->w, STUN_ATTR_REQUESTED_TRANSPORT, STUN_TRANSPORT_UDP);
+		int code = kit_send_plain(k, &c);
+		for (unsigned again = 0; again < 5; again++) {
+			answered += code >= 0 ? k->answer_n : 0;
+			asked += k->sealed.n;
+			unsigned n = k->n_answers;
+			kit_rx(k, &c.flow, k->sealed);
+			code = kit_result(k, n);
+		}
+		answered += code >= 0 ? k->answer_n : 0;
+		asked += k->sealed.n;
+		kit_wait(k, 10000);
+	}
+	assert_true(answered <= asked + 3 * 1000);
+	/* Whose answer was held back gets it when he asks again. */
+	struct kit_client c = kit_client(TURN_UDP, 0, (uint16_t)(4000 + 199), "");
+	kit_wait(k, 1000000);
+	unsigned n = k->n_answers;
+	kit_rx(k, &c.flow, k->sealed);
+	assert_int_equal(kit_result(k, n), 0);
+	kit_free(k);
+}
+
 static void guessing_passwords_is_slow(void **st)
 {
 	(void)st;
@@ -50,10 +84,30 @@ static void guessing_passwords_is_slow(void **st)
 		assert_int_equal(kit_allocate(k, &c), STUN_ERR_UNAUTHENTICATED);
 	c.mac = right;
 	assert_int_equal(kit_allocate(k, &c), -1);
-	/* The neighbour who has an allocation goes on. */
+	/* The neighbour who has an allocation goes on, but guesses no other user's password with it. */
 	assert_int_equal(kit_refresh(k, &good, 600), 0);
+	struct kit_client other = kit_client(TURN_UDP, 0, 3999, "bob");
+	assert_int_equal(kit_refresh(k, &other, 600), -1);
+	hmac_sha1_init(&other.mac, "guess", 5);
+	assert_int_equal(kit_refresh(k, &other, 600), -1);
 	kit_wait(k, 61000000);
 	assert_int_equal(kit_allocate(k, &c), 0);
+	kit_free(k);
+}
+
+/* CONNECTION-ID has 32 bits, and who shares a password may try them all. */
+static void guessing_connections_is_slow(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	cfg.auth_failures_per_address = 5;
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
+	struct kit_client c = kit_client(TURN_TCP, 9, 4000, "alice");
+	for (uint32_t i = 0; i < 6; i++) {
+		kit_begin(k, &c, STUN_CONNECTION_BIND);
+		stun_put_number(&k->w, STUN_ATTR_CONNECTION_ID, 77 + i);
+		assert_int_equal(kit_send(k, &c), i < 5 ? STUN_ERR_BAD_REQUEST : -1);
+	}
 	kit_free(k);
 }
 
@@ -110,7 +164,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_are_not_longer_than_questions),
+		cmocka_unit_test(nor_are_they_without_passwords),
 		cmocka_unit_test(guessing_passwords_is_slow),
+		cmocka_unit_test(guessing_connections_is_slow),
 		cmocka_unit_test(allocations_have_a_rate),
 		cmocka_unit_test(a_64_is_one_address),
 		cmocka_unit_test(the_table_is_bounded),
