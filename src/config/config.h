@@ -174,6 +174,7 @@ struct config_turn {
 	struct config_list oauth_keys; /* oauth */
 	char *oauth_server_name;
 	char *userdb, *redis_stats; /* URLs, secret: they may carry a password; "" = none */
+	bool userdb_peers;
 	uint64_t userdb_cache_us;
 	uint32_t auth_cache_users;
 	uint64_t nonce_lifetime_us;

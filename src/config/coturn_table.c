@@ -105,7 +105,7 @@ const struct coturn_option coturn_options[] = {
 	IGNORE_VALUE("secret-key-file", 0, "it decrypts MySQL's password"),
 	KEY("redis-statsdb", 'O', "turn.redis_stats", "the same keys and channels"),
 	IGNORE("no-auth-pings", 0, "databases are asked when a user comes, not in between"),
-	IGNORE("no-dynamic-ip-list", 0, "lists of peers come from the configuration"),
+	ON("no-dynamic-ip-list", 0, "turn.userdb_peers", "false", "true", ""),
 	IGNORE("no-dynamic-realms", 0, NO_ORIGIN),
 	IGNORE("check-origin-consistency", 0, NO_ORIGIN),
 	CALL("oauth", 0, coturn_call_flag, oauth, "turn.oauth_server_name",

@@ -452,11 +452,14 @@ const struct config_row config_rows[] = {
 			"redis://…. Empty = none."},
 	{"turn.userdb_cache", CONFIG_DURATION, AT(turn.userdb_cache_us), OURS_RELOAD, .init = "60s",
 		.min = S, .max = DAY, .help = "How long an answer of the database is believed."},
+	{"turn.userdb_peers", CONFIG_BOOL, AT(turn.userdb_peers), OURS_RELOAD, .init = "true",
+		.help = "Take the database's allowed_peer_ip and denied_peer_ip beside turn.allowed_peers and "
+			"turn.denied_peers, with their ranks."},
 	{"turn.auth_cache_users", CONFIG_COUNT, AT(turn.auth_cache_users), OURS, .init = "4096",
 		.min = 16, .max = 1 << 20, .help = "Users whose keys a worker keeps ready."},
 	{"turn.redis_stats", CONFIG_SECRET, AT(turn.redis_stats), OURS,
-		.help = "Redis to publish coturn's totals of finished sessions to: redis://…. "
-			"Empty = none."},
+		.help = "Redis to publish coturn's statistics of sessions to, at their start, refresh "
+			"and end: redis://…. Empty = none."},
 	{"turn.nonce_lifetime", CONFIG_DURATION, AT(turn.nonce_lifetime_us), OURS_RELOAD,
 		.init = "600", .bare_us = S, .max = DAY,
 		.help = "How long a nonce is good (seconds). 0 = as long as the process runs."},
@@ -465,8 +468,7 @@ const struct config_row config_rows[] = {
 			"`10.0.0.0/8`, "
 			"`10.0.0.1-10.0.0.9` or one address."},
 	{"turn.denied_peers", CONFIG_STR_LIST, AT(turn.denied_peers), OURS_RELOAD,
-		.help = "Peers that may not be reached; turn.allowed_peers wins over it, unless "
-			"turn.deny_peer_cidrs is used too."},
+		.help = "Peers that may not be reached; turn.allowed_peers wins over it."},
 	{"turn.allow_loopback_peers", CONFIG_BOOL, AT(turn.allow_loopback_peers), OURS_RELOAD,
 		.init = "false",
 		.help = "Let clients reach services of this machine on its loopback addresses. On "

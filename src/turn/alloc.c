@@ -356,6 +356,8 @@ static unsigned allocate(struct turn_req *rq, struct wanted *w)
 	bool has_token = w->port == TURN_PORT_EVEN_AND_NEXT &&
 		!turn_reserve(s, w->reservation, user_hash, token);
 	answer_allocate(rq, a, has_token ? token : NULL, refused);
+	if (s->ops->kept)
+		s->ops->kept(s->arg, a, true);
 	return 0;
 }
 
@@ -437,6 +439,8 @@ void turn_handle_refresh(struct turn_req *rq)
 	if (has_ticket)
 		turn_ticket_put(rq, a);
 	turn_answer_send(rq);
+	if (rq->s->ops->kept)
+		rq->s->ops->kept(rq->s->arg, a, false);
 }
 
 void turn_alloc_info(const struct turn_alloc *a, struct turn_alloc_info *out)

@@ -133,6 +133,8 @@ struct turn_ops {
 	 */
 	void (*flow_close)(void *arg, const struct turn_flow *flow);
 
+	/* An allocation began, or was refreshed: for statistics. May be NULL. */
+	void (*kept)(void *arg, const struct turn_alloc *alloc, bool is_new);
 	/* An allocation ended: for the log line and for statistics. */
 	void (*ended)(void *arg, const struct turn_alloc *alloc, const char *reason);
 };

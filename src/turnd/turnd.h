@@ -123,6 +123,14 @@ MUST_CHECK int turnd_reload(struct turnd *t, const struct turnd_cfg *cfg,
  */
 void turnd_check_certificates(struct turnd *t);
 
+/* The part of a reload that a database may ask for meanwhile. `policy` is borrowed as that of turnd_new. */
+void turnd_set_rules(
+	struct turnd *t, uint64_t allocation_bytes_per_s, const struct turn_policy *policy);
+
+/* Sessions that began or were refreshed, as turnd_on_ended. NULL = none. */
+void turnd_on_kept(struct turnd *t,
+	void (*fn)(void *arg, const struct turn_alloc_info *info, bool is_new), void *arg);
+
 /*
  * Sessions that ended, for log lines and statistics: called on the worker's thread, control path.
  * NULL = none.

@@ -342,7 +342,7 @@ static void a_new_policy_counts_at_once(void **st)
 
 	const char *allow[] = {"10.0.0.0/24"}, *deny[] = {"10.0.0.5"};
 	struct turn_policy_cfg policy = {
-		.allow = allow, .n_allow = 1, .deny = deny, .n_deny = 1, .deny_wins = true};
+		.allow = allow, .n_allow = 1, .deny_always = deny, .n_deny_always = 1};
 	struct turn_policy *old = k->policy;
 	struct errbuf eb = {0};
 	assert_int_equal(turn_policy_new(&k->policy, &policy, &eb), 0);
