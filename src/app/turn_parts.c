@@ -361,6 +361,7 @@ static void fill_turn(struct turn_settings *s, const struct config_turn *t)
 		.allocation_bytes_per_s = t->allocation_bytes_per_s,
 		.unauthenticated_bytes_per_s = u32(t->unauthenticated_bytes_per_s),
 		.allocations_per_address_per_s = t->allocations_per_address,
+		.auth_failures_per_user = t->auth_failures_per_user,
 		.auth_failures_per_address = t->auth_failures_per_address,
 		.other_address = other,
 		.alternate_server = keep_str(s, t->alternate_server),

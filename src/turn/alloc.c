@@ -314,6 +314,19 @@ static unsigned may_allocate(struct turn_req *rq)
 	return 0;
 }
 
+/* The token decides on the family: it comes without one (RFC 8656 §7.2). */
+static int take_reserved(const struct turn_req *rq, struct wanted *w, uint64_t user_hash)
+{
+	struct slice token = stun_value(rq->m, STUN_ATTR_RESERVATION_TOKEN);
+	int family;
+	int err = turn_reserved_take(rq->s, token, user_hash, &w->reservation, &family);
+	if (err)
+		return err;
+	w->family[TURN_HALF_V4] = family == AF_INET;
+	w->family[TURN_HALF_V6] = family == AF_INET6;
+	return 0;
+}
+
 /* The request is good: takes what it wants, or gives back what was taken so far. */
 static unsigned allocate(struct turn_req *rq, struct wanted *w)
 {
@@ -323,9 +336,7 @@ static unsigned allocate(struct turn_req *rq, struct wanted *w)
 	if (turn_quota_acquire(s->quota, user_hash, rq->own.is_participant, &quota_slot))
 		return STUN_ERR_QUOTA;
 	unsigned refused[TURN_HALVES] = {0};
-	if (w->port == TURN_PORT_RESERVED &&
-		turn_reserved_take(s, stun_value(rq->m, STUN_ATTR_RESERVATION_TOKEN), user_hash,
-			&w->reservation)) {
+	if (w->port == TURN_PORT_RESERVED && take_reserved(rq, w, user_hash)) {
 		turn_quota_release(s->quota, quota_slot);
 		return STUN_ERR_CAPACITY;
 	}
@@ -352,7 +363,8 @@ static unsigned allocate(struct turn_req *rq, struct wanted *w)
 
 	uint8_t token[TURN_TOKEN_LEN];
 	bool has_token = w->port == TURN_PORT_EVEN_AND_NEXT &&
-		!turn_reserve(s, w->reservation, user_hash, token);
+		!turn_reserve(s, w->reservation, w->family[TURN_HALF_V6] ? AF_INET6 : AF_INET,
+			user_hash, token);
 	answer_allocate(rq, a, has_token ? token : NULL, refused);
 	return 0;
 }

@@ -280,6 +280,17 @@ static enum turn_auth_verdict by_lookup(const struct asked *q)
 
 /* ---------------------------------------------------------------- tokens */
 
+/* coturn's clients and server sign with the first 16 bytes of a longer key, RFC 7635 §4.1.1 with all of it. */
+static bool token_key_fits(
+	const struct stun_msg *m, const struct oauth_token *t, struct user_key *keyed)
+{
+	key_from_bytes(keyed, t->mac_key, t->mac_key_n);
+	if (key_fits(m, keyed))
+		return true;
+	key_from_bytes(keyed, t->mac_key, OAUTH_MAC_KEY_MIN);
+	return key_fits(m, keyed);
+}
+
 static enum turn_auth_verdict by_token(const struct asked *q, struct slice token)
 {
 	const struct auth_conf *c = q->a->conf;
@@ -295,10 +306,9 @@ static enum turn_auth_verdict by_token(const struct asked *q, struct slice token
 	if (!key || oauth_token_open(key, c->server_name, token, &t))
 		return nobody(q);
 	struct user_key keyed;
-	key_from_bytes(&keyed, t.mac_key, t.mac_key_n);
 	enum turn_auth_verdict v = TURN_AUTH_WRONG;
 	bool is_current = oauth_is_current(key, &t, q->wall_s);
-	if (key_fits(q->m, &keyed))
+	if (token_key_fits(q->m, &t, &keyed))
 		v = !is_current ? TURN_AUTH_EXPIRED
 				: welcome(q,
 					  &(struct found){.key = &keyed,

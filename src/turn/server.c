@@ -192,6 +192,11 @@ static void find_alloc(struct turn_req *rq)
 	}
 }
 
+static struct slice name_of(const struct stun_msg *m)
+{
+	return stun_has(m, STUN_ATTR_USERNAME) ? m->username : stun_value(m, STUN_ATTR_USERHASH);
+}
+
 /* Credentials were looked at: the code of the answer, 0 = go on, UINT_MAX = no answer now. */
 static unsigned verdict_code(struct turn_req *rq, enum turn_auth_verdict verdict, uint64_t lookup)
 {
@@ -214,8 +219,7 @@ static unsigned verdict_code(struct turn_req *rq, enum turn_auth_verdict verdict
 	}
 	metric_inc(M_TURN_401_REQUESTS);
 	metric_inc(M_TURN_AUTH_FAILURES);
-	turn_limits_failed(
-		s->limits, &rq->flow->client, s->cfg.auth_failures_per_address, rq->now_us);
+	turn_limits_failed(s->limits, &rq->flow->client, name_of(rq->m), &s->cfg, rq->now_us);
 	return verdict == TURN_AUTH_WRONG ? STUN_ERR_UNAUTHENTICATED : STUN_ERR_BAD_REQUEST;
 }
 
@@ -224,11 +228,13 @@ static unsigned authenticate(struct turn_req *rq, const struct method *method)
 {
 	struct turn_server *s = rq->s;
 	const struct stun_msg *m = rq->m;
-	bool has_integrity = m->integrity_at || m->integrity256_at;
-	/* Who has an allocation is known; a neighbour behind the same NAT must not cut him off. */
-	if (has_integrity && !rq->alloc &&
-		turn_limits_is_blocked(s->limits, &rq->flow->client,
-			s->cfg.auth_failures_per_address, rq->now_us)) {
+	/*
+	 * Many may be behind one address. Who has an allocation is known, and others are held back for what they
+	 * did themselves, unless it is so much that somebody tries names as well.
+	 */
+	if (turn_is_signed(m) && !rq->alloc &&
+		turn_limits_is_blocked(
+			s->limits, &rq->flow->client, name_of(m), &s->cfg, rq->now_us)) {
 		metric_drop(DROP_TURN_AUTH_RATE);
 		return UINT32_MAX;
 	}
@@ -269,12 +275,14 @@ static void serve(struct turn_req *rq)
 	unsigned code = 0;
 	if (m->n_unknown)
 		code = STUN_ERR_UNKNOWN_ATTRIBUTE;
-	else if (!method)
+	else if (!method || (rq->is_bad && !turn_is_signed(m)))
 		code = STUN_ERR_BAD_REQUEST;
 	else if (!is_binding || s->cfg.secure_stun) {
 		find_alloc(rq);
 		code = authenticate(rq, method);
 	}
+	if (!code && rq->is_bad)
+		code = STUN_ERR_BAD_REQUEST;
 	if (!code)
 		method->handle(rq);
 	else if (code != UINT32_MAX)
@@ -301,7 +309,7 @@ static bool is_repeated(
 }
 
 static void rx_request(struct turn_server *s, const struct turn_flow *flow,
-	const struct stun_msg *m, uint64_t now_us)
+	const struct stun_msg *m, bool is_bad, uint64_t now_us)
 {
 	if (s->cfg.unauthenticated_bytes_per_s && flow->transport == TURN_UDP)
 		turn_limits_received(s->limits, &flow->client, m->raw.n, now_us);
@@ -314,6 +322,7 @@ static void rx_request(struct turn_server *s, const struct turn_flow *flow,
 	rq.alloc = NULL;
 	rq.own = (struct turn_identity){0};
 	rq.is_moving = rq.is_trusted = false;
+	rq.is_bad = is_bad;
 	rq.who = NULL;
 	rq.now_us = now_us;
 	serve(&rq);
@@ -346,7 +355,10 @@ void turn_rx_stun(struct turn_server *s, const struct turn_flow *flow, uint8_t *
 {
 	struct stun_msg m;
 	s->now_us = now_us;
-	if (stun_parse(&m, slice_of(p, n)) || stun_verify_fingerprint(&m)) {
+	int err = stun_parse(&m, slice_of(p, n));
+	/* Only a request can be told that one of its attributes is bad. */
+	bool is_bad = err == -ERR_RANGE && m.class == STUN_REQUEST;
+	if ((err && !is_bad) || stun_verify_fingerprint(&m)) {
 		metric_drop(DROP_TURN_MALFORMED);
 		return;
 	}
@@ -363,6 +375,6 @@ void turn_rx_stun(struct turn_server *s, const struct turn_flow *flow, uint8_t *
 	}
 	bool was_hot = hot_pause();
 	if (!s->ops->hand_over || !is_handed_over(s, flow, &m))
-		rx_request(s, flow, &m, now_us);
+		rx_request(s, flow, &m, is_bad, now_us);
 	hot_resume(was_hot);
 }

@@ -18,12 +18,15 @@ const OAUTH_KEYS = {
   oldempire: ['A256GCM', 'MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIK'],
 };
 
+const oauthKeys = Object.entries(OAUTH_KEYS).map(([kid, [algorithm, key]]) => ({ kid, key, algorithm }));
+
 let dir;
 let peer;
 let main; // user and password, IPv4 and IPv6, TLS, mobility; peers on this machine
 let rest; // two REST secrets
 let dashed; // a REST secret, another separator
-let oauth; // tokens
+let oauth; // tokens, keys from a database
+let oauthStatic; // tokens, keys from the configuration
 let rough; // what is thrown at it counts as guessed passwords
 let guarded; // the peer policy as it is by default
 let twoAddresses; // RFC 5780
@@ -47,11 +50,17 @@ before(async () => {
   const both = ['127.0.0.1', '::1'];
   await oauthDatabase(join(dir, 'oauth.db'));
   peer = await echoPeer();
-  [main, rest, dashed, oauth, rough, guarded, twoAddresses] = await Promise.all([
+  [main, rest, dashed, oauth, oauthStatic, rough, guarded, twoAddresses] = await Promise.all([
     startTurn({ options: [...USER, ...LOCAL_PEERS, 'mobility'], hosts: both, tls: true, relayPorts: 400 }),
     startTurn({ options: ['use-auth-secret', 'static-auth-secret=older', 'static-auth-secret=newer', ...LOCAL_PEERS] }),
     startTurn({ options: ['use-auth-secret', 'static-auth-secret=dashed', 'rest-api-separator=|', ...LOCAL_PEERS] }),
     startTurn({ options: ['lt-cred-mech', 'oauth', `server-name=${OAUTH_SERVER}`, `userdb=${join(dir, 'oauth.db')}`, ...LOCAL_PEERS] }),
+    isCoturn
+      ? undefined
+      : startTurn({
+          options: ['lt-cred-mech', 'oauth', `server-name=${OAUTH_SERVER}`, ...LOCAL_PEERS],
+          args: ['--config-body', JSON.stringify({ turn: { oauth_keys: oauthKeys } })],
+        }),
     startTurn({ options: [...USER, ...LOCAL_PEERS] }),
     startTurn({ options: USER }),
     startTurn({ options: USER, hosts: ['127.0.0.1', '127.0.0.2'] }),
@@ -195,7 +204,10 @@ describe('turnutils_uclient', { concurrency: true }, () => {
   test('REST credentials with another separator', async () => complete(await uclient(dashed, ['-y', '-u', 'ann', '-W', 'dashed', '-C', '|'])));
 
   for (const transport of [[], ['-t']]) {
-    test(`third-party tokens ${transport}`, async () => complete(await uclient(oauth, ['-J', ...transport, ...toPeer(), ...ANN])));
+    const how = transport.length ? 'over TCP' : 'over UDP';
+    test(`third-party tokens ${how}`, async () => complete(await uclient(oauth, ['-J', ...transport, ...toPeer(), ...ANN])));
+    test(`third-party tokens ${how}, keys from the configuration`, notCoturn('has keys in databases only'), async () =>
+      complete(await uclient(oauthStatic, ['-J', ...transport, ...toPeer(), ...ANN])));
   }
 
   test('relay to relay without any rule for peers', notCoturn('refuses its own relay address'), async () => {

@@ -102,6 +102,7 @@ struct ask {
 	unsigned algorithm;                  /* PASSWORD-ALGORITHM; 0: neither attribute */
 	bool without_list, changed_list;
 	const uint8_t *mac_key; /* 20 bytes, with token */
+	size_t mac_key_n;       /* fewer of them */
 	struct slice token;
 	const struct turn_identity *known;
 	bool check_expiry, is_other_key; /* is_other_key: not the one of `known` */
@@ -181,7 +182,7 @@ static struct slice build(uint8_t *mem, size_t cap, struct world *w, const struc
 		stun_put(&out, STUN_ATTR_PASSWORD_ALGORITHM, algorithm, sizeof algorithm);
 	if (q->token.n)
 		stun_put(&out, STUN_ATTR_ACCESS_TOKEN, q->token.p, q->token.n);
-	size_t n = q->mac_key ? 20 : long_term_key(q, realm, key);
+	size_t n = q->mac_key_n ? q->mac_key_n : q->mac_key ? 20 : long_term_key(q, realm, key);
 	hmac_sha1_init(&mac1, q->mac_key ? q->mac_key : key, n);
 	hmac_sha256_init(&mac256, q->mac_key ? q->mac_key : key, n);
 	bool has_sha1 = !q->no_mac && (!q->sha256_mac || q->both_macs);
@@ -749,6 +750,12 @@ static void tokens_open_the_door(void **st)
 	assert_string_equal(w.id.username, "kid1");
 	assert_true(w.id.expires_s == WALL + 50);
 	struct turn_identity kid = take_identity(&w);
+	/* As coturn does it, but not with less. */
+	q.mac_key_n = 16;
+	assert_int_equal(ask(&w, q), TURN_AUTH_OK);
+	q.mac_key_n = 15;
+	assert_int_equal(ask(&w, q), TURN_AUTH_WRONG);
+	q.mac_key_n = 0;
 	q.mac_key = other_key;
 	assert_int_equal(ask(&w, q), TURN_AUTH_WRONG);
 	q.mac_key = mac_key;
