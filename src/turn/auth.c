@@ -28,7 +28,7 @@ struct asked {
 struct found {
 	const struct user_key *key;
 	struct slice name, quota_name;
-	bool is_participant;
+	bool is_participant, is_token;
 	uint64_t expires_s, max_bytes_per_s;
 };
 
@@ -85,6 +85,7 @@ static enum turn_auth_verdict welcome(const struct asked *q, const struct found 
 	id->mac256 = f->key->mac256;
 	id->is_sha256_key = q->alg == KEY_SHA256;
 	id->is_participant = f->is_participant;
+	id->is_token = f->is_token;
 	id->expires_s = f->expires_s;
 	id->max_bytes_per_s = f->max_bytes_per_s;
 	return TURN_AUTH_OK;
@@ -314,6 +315,7 @@ static enum turn_auth_verdict by_token(const struct asked *q, struct slice token
 					  &(struct found){.key = &keyed,
 						  .name = q->name,
 						  .quota_name = q->name,
+						  .is_token = true,
 						  .expires_s = t.issued_s + t.lifetime_s});
 	secret_wipe(&keyed, sizeof keyed);
 	secret_wipe(&t, sizeof t);
@@ -387,6 +389,13 @@ static bool is_same_user(const struct asked *q, const struct turn_identity *know
 	return u && strcmp(u->name, known->username) == 0;
 }
 
+static bool is_other(const struct turn_identity *a, const struct turn_identity *b)
+{
+	if (a->is_token || b->is_token)
+		return a->is_token != b->is_token;
+	return strcmp(a->username, b->username) != 0;
+}
+
 /* The realm's number; false if it is foreign. */
 static bool find_realm(struct asked *q)
 {
@@ -440,7 +449,7 @@ enum turn_auth_verdict turn_auth_check(struct turn_auth *a, const struct stun_ms
 		return TURN_AUTH_CHALLENGE;
 	enum turn_auth_verdict v = identify(&q);
 	if (v == TURN_AUTH_OK && known && known->username)
-		*differs = strcmp(out->username, known->username) != 0;
+		*differs = is_other(out, known);
 	return v;
 }
 

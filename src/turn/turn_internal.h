@@ -104,7 +104,7 @@ struct turn_reservation {
 	uint8_t token[TURN_TOKEN_LEN];
 	uint64_t relay_token; /* the relay's name for it */
 	int family;           /* AF_INET or AF_INET6 */
-	uint64_t user_hash;
+	uint64_t owner; /* user_hash of who reserved it */
 	uint64_t until_us;
 };
 
@@ -255,9 +255,9 @@ void turn_move(struct turn_alloc *a, const struct turn_flow *to);
 /* reserve.c */
 /* Puts a reserved port under a token that is not to be guessed. -ERR_NO_ROOM. */
 MUST_CHECK int turn_reserve(struct turn_server *s, uint64_t relay_token, int family,
-	uint64_t user_hash, uint8_t token[TURN_TOKEN_LEN]);
+	uint64_t owner, uint8_t token[TURN_TOKEN_LEN]);
 /* Takes a reservation up: the relay's name for it and its family. -ERR_NOT_FOUND: no such token of this user. */
-MUST_CHECK int turn_reserved_take(struct turn_server *s, struct slice token, uint64_t user_hash,
+MUST_CHECK int turn_reserved_take(struct turn_server *s, struct slice token, uint64_t owner,
 	uint64_t *relay_token, int *family);
 uint64_t turn_reserved_expire(struct turn_server *s, uint64_t now_us);
 

@@ -143,6 +143,14 @@ describe('turnutils_uclient', { concurrency: true }, () => {
     });
   }
 
+  // By its own number of ADDITIONAL-ADDRESS-FAMILY; the standard's is in turn_codes.
+  test('both families are two relayed addresses', notCoturn('says it otherwise'), async () => {
+    const server = await startTurn({ options: [...USER, ...LOCAL_PEERS], hosts: ['127.0.0.1', '::1'] });
+    complete(await uclient(server, ['-Z', '-c', ...toPeer(), ...ANN]));
+    await server.stop();
+    assert.match(server.log(), /msg="turn session ended" .*relayed=127\.0\.0\.1:\d+,\[::1\]:\d+ /);
+  });
+
   // Over TLS the tool leaves the last message of each connection unread (with coturn, too).
   test('client to client over TLS', async () => {
     const r = await uclient(main, ['-y', '-t', '-S', '-n', '10', ...ANN], { port: main.tlsPort });

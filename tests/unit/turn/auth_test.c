@@ -63,7 +63,9 @@ static const char *const secrets[] = {"first secret", "second secret"};
 static const struct turn_api_key api_keys[] = {{"devkey", "api secret"}};
 static const char oauth_key[] = "0123456789abcdef0123456789ABCDEF";
 static const struct turn_oauth_key oauth_keys[] = {
-	{"kid1", (const uint8_t *)oauth_key, 32, "A256GCM", 0, 0}};
+	{"kid1", (const uint8_t *)oauth_key, 32, "A256GCM", 0, 0},
+	/* The key is cut to what the algorithm takes: coturn's own examples end with a newline. */
+	{"kid3", (const uint8_t *)oauth_key, sizeof oauth_key, "A256GCM", 0, 0}};
 
 static struct turn_auth_cfg base_cfg(void)
 {
@@ -741,7 +743,7 @@ static void tokens_open_the_door(void **st)
 	struct turn_auth_cfg cfg = base_cfg();
 	uint8_t mem[200], mem2[200], other_key[20] = {7};
 	cfg.oauth_keys = oauth_keys;
-	cfg.n_oauth_keys = 1;
+	cfg.n_oauth_keys = ARRAY_LEN(oauth_keys);
 	cfg.oauth_server_name = "turn.example.org";
 	start(&w, &cfg);
 	struct slice token = make_token(mem, WALL - 10, 60, mac_key);
@@ -780,6 +782,14 @@ static void tokens_open_the_door(void **st)
 	assert_int_equal(ask(&w, q), TURN_AUTH_OK);
 	assert_false(w.differs);
 	assert_true(w.id.username && w.id.expires_s == WALL + 120);
+	/* The keys are changed now and then: the same client's next token is made with another one. */
+	q.user = "kid3";
+	assert_int_equal(ask(&w, q), TURN_AUTH_OK);
+	assert_false(w.differs);
+	assert_string_equal(w.id.username, "kid3");
+	assert_int_equal(ASK(&w, "alice", "wonderland", .known = &kid, .method = STUN_REFRESH),
+		TURN_AUTH_OK);
+	assert_true(w.differs);
 	turn_identity_free(&kid);
 	stop(&w);
 	/* Without a server name there are no tokens. */
