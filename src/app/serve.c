@@ -222,15 +222,7 @@ static void reload(struct server *s)
 		config_free(fresh);
 		return;
 	}
-	struct config_change changes[CONFIG_ROWS_MAX];
-	size_t n = config_diff_reload(old, fresh, changes, ARRAY_LEN(changes));
-	for (size_t i = 0; i < n; i++) {
-		if (changes[i].is_reloadable)
-			LOG_INFO("reloaded", F_STR("key", changes[i].path));
-		else
-			LOG_WARN("this key takes effect with a restart", F_STR("key", changes[i].path));
-	}
-	config_keep_unreloadable(fresh, old);
+	size_t n = serve_take_changes(old, fresh);
 	apply_reload(s, fresh);
 	LOG_INFO("reload done", F_UINT("changes", n));
 }

@@ -148,6 +148,20 @@ int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out,
 		"127.0.0.1");
 }
 
+size_t serve_take_changes(const struct config *old, struct config *fresh)
+{
+	struct config_change changes[CONFIG_ROWS_MAX];
+	size_t n = config_diff_reload(old, fresh, changes, ARRAY_LEN(changes));
+	for (size_t i = 0; i < n; i++) {
+		if (changes[i].is_reloadable)
+			LOG_INFO("reloaded", F_STR("key", changes[i].path));
+		else
+			LOG_WARN("this key takes effect with a restart", F_STR("key", changes[i].path));
+	}
+	config_keep_unreloadable(fresh, old);
+	return n;
+}
+
 size_t serve_sfu_addrs(const struct config *cfg, unsigned n_workers, struct addr *out, size_t cap)
 {
 	size_t n = 0;

@@ -32,6 +32,9 @@ void serve_rooms_cfg(const struct config *cfg, struct icelist *ice, struct rooms
 MUST_CHECK int serve_locals(const struct config *cfg, uint16_t port, struct ice_local *out,
 	size_t *n, struct errbuf *eb);
 
+/* A reload: says what changed, and keeps in `fresh` what needs a restart. Returns how many keys changed. */
+size_t serve_take_changes(const struct config *old, struct config *fresh);
+
 /* All addresses with ports that the workers' SFU ends receive on, or are known by. Returns how many were written. */
 size_t serve_sfu_addrs(const struct config *cfg, unsigned n_workers, struct addr *out, size_t cap);
 

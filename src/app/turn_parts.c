@@ -338,8 +338,15 @@ static void fill_turnd(struct turn_settings *s, const struct config_turn *t)
 	d->is_lazy = t->lazy_sockets;
 }
 
-static void fill_turn(struct turn_settings *s, const struct config_turn *t)
+/* Each worker keeps its own account of addresses, and a client that changes its port comes to all of them. */
+static uint32_t share(uint64_t limit, unsigned n_workers, uint64_t least)
 {
+	return u32(MAX(limit / n_workers, MIN(limit, least)));
+}
+
+static void fill_turn(struct turn_settings *s, const struct config_turn *t, unsigned n_workers)
+{
+	enum { LEAST_BYTES = 1024, LEAST_FAILURES = 5 }; /* a few clients behind one address */
 	const struct addr *other = s->turnd.turn.other_address;
 	s->turnd.turn = (struct turn_cfg){
 		.software = keep_str(s, t->software),
@@ -359,10 +366,13 @@ static void fill_turn(struct turn_settings *s, const struct config_turn *t)
 		.channels_per_allocation = t->channels_per_allocation,
 		.tcp_per_allocation = t->tcp_per_allocation,
 		.allocation_bytes_per_s = t->allocation_bytes_per_s,
-		.unauthenticated_bytes_per_s = u32(t->unauthenticated_bytes_per_s),
+		.unauthenticated_bytes_per_s =
+			share(t->unauthenticated_bytes_per_s, n_workers, LEAST_BYTES),
 		.allocations_per_address_per_s = t->allocations_per_address,
-		.auth_failures_per_user = t->auth_failures_per_user,
-		.auth_failures_per_address = t->auth_failures_per_address,
+		.auth_failures_per_user =
+			share(t->auth_failures_per_user, n_workers, LEAST_FAILURES),
+		.auth_failures_per_address =
+			share(t->auth_failures_per_address, n_workers, LEAST_FAILURES),
 		.other_address = other,
 		.alternate_server = keep_str(s, t->alternate_server),
 	};
@@ -476,7 +486,9 @@ static size_t join_lists(struct turn_settings *s, const struct config_list *a,
 static int make_policy(struct turn_settings *s, const struct config_turn *t,
 	const struct turn_surroundings *around, struct errbuf *eb)
 {
-	struct addr own[2 * TURND_RELAY_ADDRS_MAX];
+	const struct netif_filter everything = {.with_loopback = true};
+	struct addr own[2 * TURND_RELAY_ADDRS_MAX], local[TURN_ADDRS_MAX];
+	size_t n_local = netif_list(&everything, local, ARRAY_LEN(local));
 	struct turn_policy_cfg p = {
 		.allow_loopback = t->allow_loopback_peers,
 		.allow_private = t->allow_private_peers,
@@ -487,6 +499,8 @@ static int make_policy(struct turn_settings *s, const struct config_turn *t,
 		.own_relay = own,
 		.relay_first = t->relay_range_start,
 		.relay_last = t->relay_range_end,
+		.local = local,
+		.n_local = MIN(n_local, ARRAY_LEN(local)),
 	};
 	for (size_t i = 0; i < s->turnd.n_relay; i++) {
 		own[p.n_own_relay++] = s->turnd.relay[i].at;
@@ -524,7 +538,7 @@ int turn_settings_new(struct turn_settings **out, const struct config *cfg,
 	if (!err) {
 		fill_relay(s, cfg);
 		fill_turnd(s, &cfg->turn);
-		fill_turn(s, &cfg->turn);
+		fill_turn(s, &cfg->turn, around->n_workers);
 		fill_auth(s, cfg, around->nonce_key);
 		err = make_policy(s, &cfg->turn, around, eb);
 	}

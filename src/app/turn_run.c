@@ -147,15 +147,7 @@ static void reload(struct turn_alone *s)
 		LOG_ERROR("reload failed, the old configuration stays", F_STR("why", eb.text));
 		return;
 	}
-	struct config_change changes[CONFIG_ROWS_MAX];
-	size_t n = config_diff_reload(old, fresh, changes, ARRAY_LEN(changes));
-	for (size_t i = 0; i < n; i++) {
-		if (changes[i].is_reloadable)
-			LOG_INFO("reloaded", F_STR("key", changes[i].path));
-		else
-			LOG_WARN("this key takes effect with a restart", F_STR("key", changes[i].path));
-	}
-	config_keep_unreloadable(fresh, old);
+	size_t n = serve_take_changes(old, fresh);
 	if (turn_host_reload(s->turn, fresh, &eb) != 0)
 		LOG_ERROR("the TURN server keeps its old configuration", F_STR("why", eb.text));
 	log_set_level(fresh->logging.level);

@@ -185,6 +185,8 @@ enum drop_reason {
 		"TCP and TLS connections of TURN clients accepted.")                               \
 	X(TURN_STREAMS_REFUSED, "sterna_turn_streams_refused_total", "counter",                    \
 		"Connections of TURN clients refused: too many, or no descriptor left.")           \
+	X(TURN_STREAMS_MOVED, "sterna_turn_streams_moved_total", "counter",                        \
+		"Connections (TCP, TLS, DTLS) of TURN clients that went to the worker they asked about.")           \
 	X(TURN_STREAMS_IDLE, "sterna_turn_streams_idle_total", "counter",                          \
 		"Connections of TURN clients closed because nothing came.")                        \
 	X(TURN_STREAMS_SLOW, "sterna_turn_streams_slow_total", "counter",                          \

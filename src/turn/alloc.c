@@ -15,7 +15,7 @@ struct turn_half *turn_half_of(struct turn_alloc *a, int family)
 	return h->relay ? h : NULL;
 }
 
-uint64_t turn_alloc_expires(const struct turn_alloc *a)
+static uint64_t expires(const struct turn_alloc *a)
 {
 	uint64_t last = 0;
 	for (size_t i = 0; i < TURN_HALVES; i++)
@@ -104,9 +104,9 @@ static void on_timer(void *arg, uint64_t now_us)
 	s->now_us = now_us;
 	for (size_t i = 0; i < TURN_HALVES; i++)
 		if (a->half[i].relay && a->half[i].expires_us <= now_us &&
-			turn_alloc_expires(a) > now_us)
+			expires(a) > now_us)
 			close_half(a, i == TURN_HALF_V6 ? AF_INET6 : AF_INET);
-	if (turn_alloc_expires(a) <= now_us) {
+	if (expires(a) <= now_us) {
 		struct turn_flow flow = a->flow;
 		bool is_stream = a->is_attached && !turn_is_datagram(flow.transport);
 		metric_inc(M_TURN_EXPIRED);
@@ -124,14 +124,14 @@ static void on_timer(void *arg, uint64_t now_us)
 }
 
 /* RFC 8656 §7.2: what the client wishes, up to our longest; not less than our default. */
-uint64_t turn_lifetime(const struct turn_req *rq)
+static uint64_t lifetime(const struct turn_req *rq)
 {
 	const struct turn_cfg *cfg = &rq->s->cfg;
 	uint64_t wish = (uint64_t)stun_number(rq->m, STUN_ATTR_LIFETIME) * 1000000;
 	return MIN(MAX(wish, cfg->lifetime_default_us), cfg->lifetime_max_us);
 }
 
-void turn_put_lifetime(struct turn_req *rq, uint64_t lifetime_us)
+static void put_lifetime(struct turn_req *rq, uint64_t lifetime_us)
 {
 	stun_put_number(&rq->w, STUN_ATTR_LIFETIME, (uint32_t)(lifetime_us / 1000000));
 }
@@ -189,6 +189,8 @@ static unsigned read_port(const struct turn_req *rq, struct wanted *w)
 		stun_number(m, STUN_ATTR_EVEN_PORT) & STUN_EVEN_PORT_RESERVE;
 	if (is_reserve && w->is_additional)
 		return STUN_ERR_BAD_REQUEST;
+	if (is_reserve && rq->s->n_reservations >= rq->s->cfg.reservations_max)
+		return STUN_ERR_CAPACITY;
 	if (stun_has(m, STUN_ATTR_EVEN_PORT))
 		w->port = is_reserve ? TURN_PORT_EVEN_AND_NEXT : TURN_PORT_EVEN;
 	if (!stun_has(m, STUN_ATTR_RESERVATION_TOKEN))
@@ -260,7 +262,7 @@ static unsigned open_halves(
 		int err = s->ops->relay_open(s->arg, a, i == TURN_HALF_V6 ? AF_INET6 : AF_INET,
 			w->is_tcp, w->port, &w->reservation, &h->relayed, &h->relay);
 		if (!err) {
-			h->expires_us = rq->now_us + turn_lifetime(rq);
+			h->expires_us = rq->now_us + lifetime(rq);
 			n++;
 			continue;
 		}
@@ -282,7 +284,7 @@ static void answer_allocate(struct turn_req *rq, struct turn_alloc *a, const uin
 			stun_put_xor_addr(
 				&rq->w, STUN_ATTR_XOR_RELAYED_ADDRESS, &a->half[i].relayed);
 	stun_put_xor_addr(&rq->w, STUN_ATTR_XOR_MAPPED_ADDRESS, &rq->flow->client);
-	turn_put_lifetime(rq, turn_lifetime(rq));
+	put_lifetime(rq, lifetime(rq));
 	if (token)
 		stun_put(&rq->w, STUN_ATTR_RESERVATION_TOKEN, token, TURN_TOKEN_LEN);
 	if (stun_has(rq->m, STUN_ATTR_MOBILITY_TICKET))
@@ -360,7 +362,7 @@ static unsigned allocate(struct turn_req *rq, struct wanted *w)
 	list_push(&s->allocs, &a->node);
 	s->n_allocs++;
 	turn_alloc_attach(a, rq->flow);
-	turn_alloc_wake(a, turn_alloc_expires(a));
+	turn_alloc_wake(a, expires(a));
 	metric_inc(M_TURN_ALLOCATED);
 
 	uint8_t token[TURN_TOKEN_LEN];
@@ -390,7 +392,7 @@ static void refresh_delete(struct turn_req *rq, int family)
 {
 	struct turn_alloc *a = rq->alloc;
 	turn_answer_begin(rq, STUN_SUCCESS);
-	turn_put_lifetime(rq, 0);
+	put_lifetime(rq, 0);
 	turn_answer_send(rq);
 	if (family && turn_half_of(a, family == AF_INET ? AF_INET6 : AF_INET)) {
 		close_half(a, family);
@@ -428,18 +430,24 @@ void turn_handle_refresh(struct turn_req *rq)
 			return;
 		}
 	}
-	if (rq->is_moving)
+	if (rq->is_moving) {
+		/* RFC 6062 §4.1: TCP connections have a stream to control them. */
+		if (a->is_tcp && turn_is_datagram(rq->flow->transport)) {
+			turn_answer_fail(rq, STUN_ERR_BAD_REQUEST);
+			return;
+		}
 		turn_move(a, rq->flow);
+	}
 	if (stun_has(m, STUN_ATTR_LIFETIME) && !stun_number(m, STUN_ATTR_LIFETIME)) {
 		refresh_delete(rq, family);
 		return;
 	}
 	for (size_t i = 0; i < TURN_HALVES; i++)
 		if (a->half[i].relay && (!family || &a->half[i] == turn_half_of(a, family)))
-			a->half[i].expires_us = rq->now_us + turn_lifetime(rq);
-	turn_alloc_wake(a, turn_alloc_expires(a));
+			a->half[i].expires_us = rq->now_us + lifetime(rq);
+	turn_alloc_wake(a, expires(a));
 	turn_answer_begin(rq, STUN_SUCCESS);
-	turn_put_lifetime(rq, turn_lifetime(rq));
+	put_lifetime(rq, lifetime(rq));
 	if (has_ticket)
 		turn_ticket_put(rq, a);
 	turn_answer_send(rq);
@@ -453,7 +461,7 @@ void turn_alloc_info(const struct turn_alloc *a, struct turn_alloc_info *out)
 		.realm = a->realm,
 		.flow = a->flow,
 		.started_us = a->started_us,
-		.expires_us = turn_alloc_expires(a),
+		.expires_us = expires(a),
 		.permissions = a->n_perms,
 		.channels = a->n_chans,
 		.tcp_connections = a->n_conns,

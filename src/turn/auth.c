@@ -83,7 +83,6 @@ static enum turn_auth_verdict welcome(const struct asked *q, const struct found 
 	id->user_hash = hash_user(q->realm, f->quota_name);
 	id->mac1 = f->key->mac1;
 	id->mac256 = f->key->mac256;
-	id->is_sha256_key = q->alg == KEY_SHA256;
 	id->is_participant = f->is_participant;
 	id->is_token = f->is_token;
 	id->expires_s = f->expires_s;
@@ -210,7 +209,7 @@ static enum turn_auth_verdict by_rest(
 	const struct asked *q, uint64_t expires_s, struct slice quota_name)
 {
 	const struct auth_conf *c = q->a->conf;
-	struct found f = {.name = q->name, .quota_name = quota_name, .expires_s = expires_s};
+	struct found f = {.name = q->name, .quota_name = quota_name};
 	struct user_key fresh = {0};
 	f.key = recall(q, CACHE_REST);
 	for (size_t i = 0; i < c->n_secrets && !f.key; i++) {
@@ -220,6 +219,8 @@ static enum turn_auth_verdict by_rest(
 		remember(q, CACHE_REST, &fresh);
 		f.key = &fresh;
 	}
+	/* 0 is 1970 here, and not "for ever". */
+	f.expires_s = MAX(expires_s, UINT64_C(1));
 	enum turn_auth_verdict v = f.key ? welcome(q, &f) : TURN_AUTH_WRONG;
 	secret_wipe(&fresh, sizeof fresh);
 	return v;
@@ -380,12 +381,25 @@ static bool choose_alg(struct asked *q)
 	return number == STUN_PASSWORD_SHA256 || number == STUN_PASSWORD_MD5;
 }
 
-/* The same user as before, by whichever name; a hash is not computed for nothing. */
-static bool is_same_user(const struct asked *q, const struct turn_identity *known)
+/* Only a usage that says so may cut MESSAGE-INTEGRITY-SHA256 (RFC 8489 §14.6), and TURN does not. */
+static bool is_cut_short(const struct stun_msg *m)
 {
-	if (!q->is_hash)
-		return slice_eq_str(q->name, known->username);
-	const struct static_user *u = map_get(&q->a->conf->users_by_hash, q->name);
+	return m->integrity256_at &&
+	       rd16(m->raw.p + m->integrity256_at + 2) != STUN_INTEGRITY256_LEN;
+}
+
+/* By whichever name; a hash is not computed for nothing. */
+bool turn_auth_is_same(
+	const struct turn_auth *a, const struct stun_msg *m, const struct turn_identity *known)
+{
+	if (!known->username)
+		return false;
+	if (known->is_token && stun_has(m, STUN_ATTR_ACCESS_TOKEN))
+		return true;
+	if (stun_has(m, STUN_ATTR_USERNAME))
+		return slice_eq_str(m->username, known->username);
+	const struct static_user *u =
+		map_get(&a->conf->users_by_hash, stun_value(m, STUN_ATTR_USERHASH));
 	return u && strcmp(u->name, known->username) == 0;
 }
 
@@ -428,6 +442,8 @@ enum turn_auth_verdict turn_auth_check(struct turn_auth *a, const struct stun_ms
 		return TURN_AUTH_OK;
 	if (!m->integrity_at && !m->integrity256_at)
 		return TURN_AUTH_CHALLENGE;
+	if (is_cut_short(m))
+		return TURN_AUTH_BAD;
 	if (q.is_hash)
 		q.name = stun_value(m, STUN_ATTR_USERHASH);
 	else if (!stun_has(m, STUN_ATTR_USERNAME) || !is_sound_name(q.name))
@@ -439,7 +455,7 @@ enum turn_auth_verdict turn_auth_check(struct turn_auth *a, const struct stun_ms
 		return TURN_AUTH_STALE;
 	if (!choose_alg(&q))
 		return TURN_AUTH_BAD;
-	if (known && known->username && is_same_user(&q, known)) {
+	if (known && turn_auth_is_same(a, m, known)) {
 		const struct user_key key = {known->mac1, known->mac256};
 		bool is_over = has_run_out(&q, known->expires_s, known->is_participant);
 		if (key_fits(m, &key) && !(is_over && stun_has(m, STUN_ATTR_ACCESS_TOKEN)))

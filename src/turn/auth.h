@@ -96,7 +96,6 @@ struct turn_identity {
 	uint64_t user_hash; /* of realm and username, for quota.h */
 	struct hmac_sha1 mac1;
 	struct hmac_sha256 mac256;
-	bool is_sha256_key;   /* long-term key by SHA-256 (RFC 8489 §18.5.1) */
 	bool is_participant;
 	bool is_token;        /* RFC 7635: username is the name of a key, which is another one with the next token */
 	uint64_t expires_s;   /* wall clock of an ephemeral credential, token; 0 = none */
@@ -131,6 +130,10 @@ enum turn_auth_verdict turn_auth_check(struct turn_auth *a, const struct stun_ms
 	const struct addr *client, const struct turn_identity *known, bool check_expiry,
 	uint64_t now_us, uint64_t wall_s, struct turn_identity *out, bool *differs,
 	uint64_t *lookup);
+
+/* Does the request name the user that is known already? Its signature is not looked at. */
+bool turn_auth_is_same(
+	const struct turn_auth *a, const struct stun_msg *m, const struct turn_identity *known);
 
 /* REALM, NONCE, PASSWORD-ALGORITHMS and THIRD-PARTY-AUTHORIZATION of a challenge, as configured. */
 void turn_auth_put_challenge(

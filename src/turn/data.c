@@ -21,16 +21,23 @@ static bool bucket_take(
 	return true;
 }
 
-/* Bandwidth of the allocation, its user and the whole server. */
+/* Bandwidth of the allocation, its user and the whole server. Who asks for 0 bytes hears whether more may come. */
+static bool take(struct turn_alloc *a, struct turn_bucket *b, size_t n, uint64_t now_us,
+	enum drop_reason *why)
+{
+	*why = DROP_TURN_BANDWIDTH;
+	if (a->bytes_per_s && !bucket_take(b, a->bytes_per_s, n, now_us))
+		return false;
+	*why = DROP_TURN_QUOTA;
+	return turn_quota_take(a->server->quota, a->quota_slot, (uint32_t)n, now_us);
+}
+
 static bool may_pass(struct turn_alloc *a, struct turn_bucket *b, size_t n, uint64_t now_us)
 {
-	if (a->bytes_per_s && !bucket_take(b, a->bytes_per_s, n, now_us)) {
-		drop(a, DROP_TURN_BANDWIDTH);
-		return false;
-	}
-	if (turn_quota_take(a->server->quota, a->quota_slot, (uint32_t)n, now_us))
+	enum drop_reason why;
+	if (take(a, b, n, now_us, &why))
 		return true;
-	drop(a, DROP_TURN_QUOTA);
+	drop(a, why);
 	return false;
 }
 
@@ -44,15 +51,28 @@ static struct turn_alloc *find(struct turn_server *s, const struct turn_flow *fl
 	return a;
 }
 
+static void count_to_peer(struct turn_alloc *a, size_t n)
+{
+	a->peers.packets_out++;
+	a->peers.bytes_out += n;
+	metric_inc(M_TURN_PEER_PACKETS_OUT);
+	metric_add(M_TURN_PEER_BYTES_OUT, n);
+}
+
+static void count_from_peer(struct turn_alloc *a, size_t n)
+{
+	a->peers.packets_in++;
+	a->peers.bytes_in += n;
+	metric_inc(M_TURN_PEER_PACKETS_IN);
+	metric_add(M_TURN_PEER_BYTES_IN, n);
+}
+
 static void to_peer(struct turn_alloc *a, const struct turn_half *h, const struct addr *peer,
 	struct slice payload, bool df, uint64_t now_us)
 {
 	if (!may_pass(a, &a->up, payload.n, now_us))
 		return;
-	a->peers.packets_out++;
-	a->peers.bytes_out += payload.n;
-	metric_inc(M_TURN_PEER_PACKETS_OUT);
-	metric_add(M_TURN_PEER_BYTES_OUT, payload.n);
+	count_to_peer(a, payload.n);
 	a->server->ops->relay_send(a->server->arg, h->relay, peer, payload, df);
 }
 
@@ -70,6 +90,25 @@ static void count_out(struct turn_alloc *a, size_t n)
 	a->client.bytes_out += n;
 	metric_inc(M_TURN_PACKETS_OUT);
 	metric_add(M_TURN_BYTES_OUT, n);
+}
+
+bool turn_tcp_may_pass(struct turn_alloc *a, bool is_to_peer, uint64_t now_us)
+{
+	enum drop_reason why;
+	return take(a, is_to_peer ? &a->up : &a->down, 0, now_us, &why);
+}
+
+void turn_tcp_passed(struct turn_alloc *a, bool is_to_peer, size_t n, uint64_t now_us)
+{
+	enum drop_reason why;
+	(void)take(a, is_to_peer ? &a->up : &a->down, n, now_us, &why);
+	if (is_to_peer) {
+		count_in(a, n);
+		count_to_peer(a, n);
+	} else {
+		count_from_peer(a, n);
+		count_out(a, n);
+	}
 }
 
 /*
@@ -107,7 +146,7 @@ static bool may_send(struct turn_alloc *a, struct turn_perm *perm, const struct 
 	uint16_t port = addr_port(peer);
 	if (port && port == perm->good_port)
 		return true;
-	if (!turn_policy_allows(a->server->policy, peer))
+	if (!port || !turn_policy_allows(a->server->policy, peer))
 		return false;
 	perm->good_port = port;
 	return true;
@@ -193,10 +232,7 @@ void turn_rx_peer(struct turn_server *s, struct turn_alloc *a, struct turn_relay
 {
 	(void)relay;
 	s->now_us = now_us;
-	a->peers.packets_in++;
-	a->peers.bytes_in += n;
-	metric_inc(M_TURN_PEER_PACKETS_IN);
-	metric_add(M_TURN_PEER_BYTES_IN, n);
+	count_from_peer(a, n);
 	const struct turn_chan *c = turn_chan_by_peer(a, from);
 	uint64_t until_us = 0;
 	if (LIKELY(c)) {

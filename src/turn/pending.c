@@ -2,7 +2,11 @@
 #include "base/mem.h"
 #include "turn/turn_internal.h"
 
-enum { PENDING_US = 40000000 }; /* longer than any client asks for */
+enum {
+	PENDING_US = 40000000, /* longer than any client asks for */
+	PENDING_SHARE = 8,     /* one address may have this part of the queue … */
+	PENDING_FEW = 16,      /* … and so many at least */
+};
 
 static void forget(struct turn_server *s, struct turn_pending *p)
 {
@@ -24,11 +28,21 @@ bool turn_pending_has(
 	return false;
 }
 
+/* Who knows no password can still ask for many names. */
+static bool has_its_share(const struct turn_server *s, const struct addr *client)
+{
+	size_t n = 0;
+	list_for_each(node, &s->pending)
+		n += addr_ip_eq(&list_entry(node, struct turn_pending, node)->flow.client, client);
+	return n >= MAX(s->cfg.pending_max / PENDING_SHARE, (uint32_t)PENDING_FEW);
+}
+
 bool turn_pending_add(struct turn_server *s, const struct turn_req *rq, uint64_t lookup)
 {
-	if (s->n_pending >= s->cfg.pending_max)
-		return false;
 	struct slice raw = rq->m->raw;
+	if (s->n_pending >= s->cfg.pending_max || raw.n > TURN_OUT_MAX ||
+		has_its_share(s, &rq->flow->client))
+		return false;
 	struct turn_pending *p = xmalloc(sizeof *p + raw.n);
 	*p = (struct turn_pending){
 		.lookup = lookup, .at_us = rq->now_us, .flow = *rq->flow, .n = raw.n};
@@ -43,7 +57,7 @@ bool turn_pending_add(struct turn_server *s, const struct turn_req *rq, uint64_t
 /* One by one from the front: what is taken up may wait again, for another look-up, and is then behind. */
 void turn_auth_ready(struct turn_server *s, uint64_t lookup, uint64_t now_us)
 {
-	for (size_t left = s->n_pending; left; left--) {
+	for (size_t left = s->n_pending; left && !list_empty(&s->pending); left--) {
 		struct turn_pending *p = list_first(&s->pending, struct turn_pending, node);
 		list_del(&p->node);
 		if (p->lookup != lookup) {

@@ -172,6 +172,23 @@ uint64_t turn_perm_expire(struct turn_alloc *a, uint64_t now_us)
 	return next;
 }
 
+void turn_perm_recheck(struct turn_alloc *a)
+{
+	const struct turn_policy *policy = a->server->policy;
+	for (size_t i = a->n_chans; i-- > 0;)
+		if (!turn_policy_allows(policy, &a->chans[i].peer))
+			chan_remove(a, i);
+	for (size_t i = a->n_perms; i-- > 0;) {
+		struct turn_perm *p = &a->perms[i];
+		struct addr peer;
+		p->good_port = 0;
+		if (addr_from_bytes(&peer, p->ip, p->ip_len, 0) ||
+			!turn_policy_allows(policy, &peer))
+			*p = a->perms[--a->n_perms];
+	}
+	reindex(a);
+}
+
 void turn_perm_drop_family(struct turn_alloc *a, int family)
 {
 	for (size_t i = a->n_chans; i-- > 0;)
@@ -238,7 +255,7 @@ static unsigned check_peer(struct turn_req *rq, const struct addr *peer, bool wi
 	struct addr at = *peer;
 	if (!with_port)
 		addr_set_port(&at, 0);
-	if (turn_policy_allows(rq->s->policy, &at))
+	if ((!with_port || addr_port(peer)) && turn_policy_allows(rq->s->policy, &at))
 		return 0;
 	metric_inc(M_TURN_PEERS_DENIED);
 	return STUN_ERR_FORBIDDEN;

@@ -29,6 +29,7 @@ struct set {
 
 struct turn_policy {
 	struct set allow, deny, builtin;
+	struct set local; /* this machine's, as far as no built-in range has them */
 	bool deny_wins;
 	struct addr *own, *own_relay;
 	size_t n_own, n_own_relay;
@@ -64,10 +65,14 @@ static const struct {
 	{"64:ff9b:1::/48", 0},
 	{"100::/64", 0},
 	{"2001::/32", 0},
+	{"2001:2::/48", 0},
 	{"2001:db8::/32", 0},
 	{"2002::/16", 0},
+	{"3fff::/20", 0},
+	{"5f00::/16", 0},
 	{"fc00::/7", PRIVATE},
 	{"fe80::/10", 0},
+	{"fec0::/10", PRIVATE},
 	{"ff00::/8", 0},
 };
 
@@ -277,6 +282,30 @@ static int add_lists(struct turn_policy *p, const struct turn_policy_cfg *cfg, s
 	return err;
 }
 
+static int add_local(struct turn_policy *p, const struct turn_policy_cfg *cfg, struct errbuf *eb)
+{
+	const struct {
+		const struct addr *v;
+		size_t n;
+	} all[] = {{cfg->own, cfg->n_own}, {cfg->own_relay, cfg->n_own_relay},
+		{cfg->local, cfg->n_local}};
+	struct set special = {0};
+	char text[ADDR_TEXT_CAP];
+	int err = 0;
+	for (size_t i = 0; i < ARRAY_LEN(builtin) && !err; i++)
+		err = set_add(&special, builtin[i].text, "built-in", eb);
+	set_settle(&special);
+	for (size_t k = 0; k < ARRAY_LEN(all) && !cfg->no_builtin; k++)
+		for (size_t i = 0; i < all[k].n && !err; i++)
+			if (!set_has(&special, addr_is_v6(&all[k].v[i]) ? V6 : V4,
+				    ip_of(&all[k].v[i])))
+				err = set_add(&p->local, addr_format_ip(&all[k].v[i], text),
+					"own addresses", eb);
+	set_settle(&p->local);
+	set_free(&special);
+	return err;
+}
+
 int turn_policy_new(
 	struct turn_policy **out, const struct turn_policy_cfg *cfg, struct errbuf *eb)
 {
@@ -291,6 +320,8 @@ int turn_policy_new(
 	p->n_own = cfg->n_own;
 	p->n_own_relay = cfg->n_own_relay;
 	int err = add_lists(p, cfg, eb);
+	if (!err)
+		err = add_local(p, cfg, eb);
 	if (err) {
 		turn_policy_free(p);
 		return err;
@@ -306,18 +337,27 @@ void turn_policy_free(struct turn_policy *p)
 	set_free(&p->allow);
 	set_free(&p->deny);
 	set_free(&p->builtin);
+	set_free(&p->local);
 	xfree(p->own);
 	xfree(p->own_relay);
 	xfree(p);
 }
 
-static bool is_own(const struct turn_policy *p, const struct addr *peer)
+static bool is_own_relay(const struct turn_policy *p, const struct addr *peer)
 {
 	uint16_t port = addr_port(peer);
 	bool is_relay_port = !port || (port >= p->relay_first && port <= p->relay_last);
 	for (size_t i = 0; i < p->n_own_relay && is_relay_port; i++)
 		if (addr_ip_eq(&p->own_relay[i], peer))
 			return true;
+	return false;
+}
+
+static bool is_own(const struct turn_policy *p, const struct addr *peer)
+{
+	uint16_t port = addr_port(peer);
+	if (is_own_relay(p, peer))
+		return true;
 	for (size_t i = 0; i < p->n_own; i++)
 		if (addr_ip_eq(&p->own[i], peer) && (!port || addr_port(&p->own[i]) == port))
 			return true;
@@ -348,9 +388,24 @@ bool turn_policy_allows_stranger(const struct turn_policy *p, const struct addr 
 	return true;
 }
 
+bool turn_policy_allows_tcp_stranger(const struct turn_policy *p, const struct addr *peer)
+{
+	unsigned family = addr_is_v6(peer) ? V6 : V4;
+	struct ip ip = ip_of(peer);
+	return turn_policy_allows_stranger(p, peer) &&
+	       (!set_has(&p->local, family, ip) || set_has(&p->allow, family, ip));
+}
+
 bool turn_policy_allows(const struct turn_policy *p, const struct addr *peer)
 {
 	if (!addr_is_v4(peer) && !addr_is_v6(peer))
 		return false;
 	return is_own(p, peer) || turn_policy_allows_stranger(p, peer);
+}
+
+bool turn_policy_allows_tcp(const struct turn_policy *p, const struct addr *peer)
+{
+	if (!addr_is_v4(peer) && !addr_is_v6(peer))
+		return false;
+	return is_own_relay(p, peer) || turn_policy_allows_tcp_stranger(p, peer);
 }

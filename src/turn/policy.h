@@ -32,6 +32,13 @@ struct turn_policy_cfg {
 	const struct addr *own_relay; /* ports ignored */
 	size_t n_own_relay;
 	uint16_t relay_first, relay_last;
+	/*
+	 * This machine's addresses, beside those above. A connection that begins here comes past the firewall: over
+	 * TCP nothing but relayed addresses is reached on them, unless the allow list, a switch for their range or
+	 * no_builtin says otherwise.
+	 */
+	const struct addr *local;
+	size_t n_local;
 };
 
 /* *out owned. -ERR_CONFIG: eb names the entry that is wrong. */
@@ -46,8 +53,12 @@ void turn_policy_free(struct turn_policy *p); /* accepts NULL */
  */
 bool turn_policy_allows(const struct turn_policy *p, const struct addr *peer);
 
+/* The same for a TCP connection (RFC 6062): of own addresses only those of relays pass. */
+bool turn_policy_allows_tcp(const struct turn_policy *p, const struct addr *peer);
+
 /*
- * The same without regard to own addresses: for a port of the relay range that no allocation has, and that may be
+ * The same two without regard to own addresses: for a port of the relay range that no allocation has, and that may be
  * another program's.
  */
 bool turn_policy_allows_stranger(const struct turn_policy *p, const struct addr *peer);
+bool turn_policy_allows_tcp_stranger(const struct turn_policy *p, const struct addr *peer);

@@ -123,11 +123,10 @@ void turn_reload(
 	s->cfg.pending_max = old.pending_max;
 	s->cfg.reservations_max = old.reservations_max;
 	s->policy = policy;
-	/* What the old policy let through by port is asked again. */
 	list_for_each(node, &s->allocs) {
 		struct turn_alloc *a = list_entry(node, struct turn_alloc, node);
-		for (size_t i = 0; i < a->n_perms; i++)
-			a->perms[i].good_port = 0;
+		turn_perm_recheck(a);
+		turn_conn_recheck(a);
 	}
 }
 
@@ -192,11 +191,6 @@ static void find_alloc(struct turn_req *rq)
 	}
 }
 
-static struct slice name_of(const struct stun_msg *m)
-{
-	return stun_has(m, STUN_ATTR_USERNAME) ? m->username : stun_value(m, STUN_ATTR_USERHASH);
-}
-
 /* Credentials were looked at: the code of the answer, 0 = go on, UINT_MAX = no answer now. */
 static unsigned verdict_code(struct turn_req *rq, enum turn_auth_verdict verdict, uint64_t lookup)
 {
@@ -210,7 +204,12 @@ static unsigned verdict_code(struct turn_req *rq, enum turn_auth_verdict verdict
 	case TURN_AUTH_BAD: return STUN_ERR_BAD_REQUEST;
 	case TURN_AUTH_BUSY: return STUN_ERR_SERVER;
 	case TURN_AUTH_WAIT:
-		return turn_pending_add(s, rq, lookup) ? UINT32_MAX : STUN_ERR_SERVER;
+		if (turn_pending_add(s, rq, lookup))
+			return UINT32_MAX;
+		/* Nobody will hear how the look-up ended: it must not cost nothing. */
+		turn_limits_failed(
+			s->limits, &rq->flow->client, turn_name_of(rq->m), &s->cfg, rq->now_us);
+		return STUN_ERR_SERVER;
 	case TURN_AUTH_EXPIRED:
 		metric_inc(M_TURN_401_REQUESTS);
 		return STUN_ERR_UNAUTHENTICATED;
@@ -219,7 +218,7 @@ static unsigned verdict_code(struct turn_req *rq, enum turn_auth_verdict verdict
 	}
 	metric_inc(M_TURN_401_REQUESTS);
 	metric_inc(M_TURN_AUTH_FAILURES);
-	turn_limits_failed(s->limits, &rq->flow->client, name_of(rq->m), &s->cfg, rq->now_us);
+	turn_limits_failed(s->limits, &rq->flow->client, turn_name_of(rq->m), &s->cfg, rq->now_us);
 	return verdict == TURN_AUTH_WRONG ? STUN_ERR_UNAUTHENTICATED : STUN_ERR_BAD_REQUEST;
 }
 
@@ -228,27 +227,31 @@ static unsigned authenticate(struct turn_req *rq, const struct method *method)
 {
 	struct turn_server *s = rq->s;
 	const struct stun_msg *m = rq->m;
+	const struct turn_identity *known = rq->alloc ? &rq->alloc->who : NULL;
 	/*
-	 * Many may be behind one address. Who has an allocation is known, and others are held back for what they
-	 * did themselves, unless it is so much that somebody tries names as well.
+	 * Many may be behind one address. Who has an allocation is known, which must not be of use for guessing
+	 * other users' passwords. The others are held back for what was tried with their name, unless it is so
+	 * much that somebody tries names as well.
 	 */
-	if (turn_is_signed(m) && !rq->alloc &&
+	if (turn_is_signed(m) && !(known && turn_auth_is_same(s->auth, m, known)) &&
 		turn_limits_is_blocked(
-			s->limits, &rq->flow->client, name_of(m), &s->cfg, rq->now_us)) {
+			s->limits, &rq->flow->client, turn_name_of(m), &s->cfg, rq->now_us)) {
 		metric_drop(DROP_TURN_AUTH_RATE);
 		return UINT32_MAX;
 	}
 	bool differs = false;
 	uint64_t lookup = 0;
-	const struct turn_identity *known = rq->alloc ? &rq->alloc->who : NULL;
 	enum turn_auth_verdict verdict = turn_auth_check(s->auth, m, &rq->flow->client, known,
 		method->checks_expiry, rq->now_us, s->ops->wall_s(s->arg), &rq->own, &differs,
 		&lookup);
 	unsigned code = verdict_code(rq, verdict, lookup);
 	if (code)
 		return code;
-	if (differs)
+	rq->is_trusted = true;
+	if (differs) {
+		rq->who = &rq->own;
 		return STUN_ERR_WRONG_CREDENTIALS;
+	}
 	/* The same user with another key: a new password or token takes the old one's place. */
 	if (known && rq->own.username) {
 		turn_identity_free(&rq->alloc->who);
@@ -257,7 +260,6 @@ static unsigned authenticate(struct turn_req *rq, const struct method *method)
 	}
 	const struct turn_identity *who = known ? known : &rq->own;
 	rq->who = who->username ? who : NULL;
-	rq->is_trusted = true;
 	return 0;
 }
 

@@ -75,7 +75,7 @@ static unsigned check_connect(struct turn_req *rq, struct addr *peer)
 		return STUN_ERR_BAD_REQUEST;
 	if (!turn_half_of(a, peer->sa.sa_family))
 		return STUN_ERR_PEER_FAMILY_MISMATCH;
-	if (!turn_policy_allows(rq->s->policy, peer)) {
+	if (!addr_port(peer) || !turn_policy_allows_tcp(rq->s->policy, peer)) {
 		metric_inc(M_TURN_PEERS_DENIED);
 		return STUN_ERR_FORBIDDEN;
 	}
@@ -182,6 +182,19 @@ uint64_t turn_conn_expire(struct turn_alloc *a, uint64_t now_us)
 	return next;
 }
 
+void turn_conn_recheck(struct turn_alloc *a)
+{
+	list_for_each_safe(node, &a->conns) {
+		struct turn_conn *c = list_entry(node, struct turn_conn, node);
+		if (turn_policy_allows_tcp(a->server->policy, &c->at) || turn_perm_find(a, &c->at))
+			continue;
+		if (c->state == TURN_CONN_CONNECTING)
+			fail(c, true);
+		else
+			conn_free(c, true);
+	}
+}
+
 bool turn_peer_incoming(struct turn_server *s, struct turn_alloc *a, struct turn_relay *relay,
 	const struct addr *from, struct turn_peer *peer)
 {
@@ -235,6 +248,10 @@ void turn_handle_connection_bind(struct turn_req *rq)
 {
 	struct turn_server *s = rq->s;
 	struct turn_conn *c = conn_by_id(s, stun_number(rq->m, STUN_ATTR_CONNECTION_ID));
+	/* 32 bits can be guessed by somebody who has the same password and much time. */
+	if (!c)
+		turn_limits_failed(
+			s->limits, &rq->flow->client, turn_name_of(rq->m), &s->cfg, rq->now_us);
 	if (turn_is_datagram(rq->flow->transport) || !c || c->state != TURN_CONN_WAITS_BIND ||
 		turn_table_find(&s->flows, rq->flow)) {
 		turn_answer_fail(rq, STUN_ERR_BAD_REQUEST);

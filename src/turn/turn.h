@@ -180,7 +180,10 @@ MUST_CHECK struct turn_server *turn_server_new(const struct turn_cfg *cfg, struc
 /* Ends all allocations without a word to their clients. Accepts NULL. */
 void turn_server_free(struct turn_server *s);
 
-/* New settings for what comes; what runs stays. auth keeps its place and was reloaded by itself. */
+/*
+ * New settings for what comes; what runs stays, but for peers that the new policy denies. auth keeps its place and
+ * was reloaded by itself.
+ */
 void turn_reload(
 	struct turn_server *s, const struct turn_cfg *cfg, const struct turn_policy *policy);
 
@@ -222,6 +225,14 @@ void turn_peer_failed(struct turn_server *s, struct turn_alloc *alloc, uint32_t 
 bool turn_peer_incoming(struct turn_server *s, struct turn_alloc *alloc, struct turn_relay *relay,
 	const struct addr *from, struct turn_peer *peer);
 void turn_peer_closed(struct turn_server *s, struct turn_alloc *alloc, struct turn_peer *peer);
+
+/*
+ * Bytes between a TCP connection's ends: to the peer, or to the client. They are taken from the limits of the
+ * allocation, its user and the server as datagrams are, but cannot be dropped: while may_pass is false nothing more is
+ * to be read from where they come. passed counts what was read.
+ */
+bool turn_tcp_may_pass(struct turn_alloc *alloc, bool is_to_peer, uint64_t now_us);
+void turn_tcp_passed(struct turn_alloc *alloc, bool is_to_peer, size_t n, uint64_t now_us);
 
 /*
  * A look-up that auth had asked for is done (turn_auth_done was called): requests that wait for it

@@ -169,6 +169,12 @@ static inline bool turn_is_signed(const struct stun_msg *m)
 	return m->integrity_at || m->integrity256_at;
 }
 
+/* As a request has it: a name or its hash. */
+static inline struct slice turn_name_of(const struct stun_msg *m)
+{
+	return stun_has(m, STUN_ATTR_USERNAME) ? m->username : stun_value(m, STUN_ATTR_USERHASH);
+}
+
 /* answer.c */
 void turn_answer_begin(struct turn_req *rq, enum stun_class class);
 /* False: it was dropped, and counted. */
@@ -200,12 +206,8 @@ void turn_alloc_free(struct turn_alloc *a, const char *reason);
 /* The allocation's timer looks again not later than at_us. */
 void turn_alloc_wake(struct turn_alloc *a, uint64_t at_us);
 struct turn_half *turn_half_of(struct turn_alloc *a, int family);
-uint64_t turn_lifetime(const struct turn_req *rq);
 void turn_alloc_attach(struct turn_alloc *a, const struct turn_flow *flow);
 void turn_alloc_detach(struct turn_alloc *a);
-void turn_gauge(enum turn_transport t, bool up);
-uint64_t turn_alloc_expires(const struct turn_alloc *a);
-void turn_put_lifetime(struct turn_req *rq, uint64_t lifetime_us);
 void turn_handle_refresh(struct turn_req *rq);
 
 /* perm.c */
@@ -219,6 +221,8 @@ uint64_t turn_perm_expire(struct turn_alloc *a, uint64_t now_us);
 /* An in-kernel path knows channels by flow: they go with an old one and come with a new. */
 void turn_chans_tell(struct turn_alloc *a, bool is_bound);
 void turn_perm_free(struct turn_alloc *a);
+/* There is a new policy: what it denies goes, and what the old one let through by port is asked again. */
+void turn_perm_recheck(struct turn_alloc *a);
 /* Drops the channels of one family: their relayed address goes. */
 void turn_perm_drop_family(struct turn_alloc *a, int family);
 
@@ -243,6 +247,8 @@ void turn_handle_connection_bind(struct turn_req *rq);
 struct turn_alloc *turn_conn_alloc(struct turn_server *s, const struct stun_msg *m);
 uint64_t turn_conn_expire(struct turn_alloc *a, uint64_t now_us);
 void turn_conn_free_all(struct turn_alloc *a);
+/* The same as turn_perm_recheck, behind which it comes. */
+void turn_conn_recheck(struct turn_alloc *a);
 
 /* mobility.c */
 struct turn_alloc *turn_ticket_find(struct turn_server *s, const struct stun_msg *m);

@@ -21,11 +21,15 @@ struct dtls_client {
 	struct turnd_listener *listener;
 	struct turn_flow flow;
 	struct dtls *dtls;
-	struct list node; /* in clients or dead */
+	struct turnd_tls *tls; /* whose keys it uses; a reference */
+	struct list node;      /* in clients, moving or dead */
 	struct timer timer;
+	uint8_t *request;      /* moving: goes along unanswered */
+	size_t request_n;
+	uint16_t move_to, arrives_at; /* workers: where it goes; where the kernel brings its datagrams */
 	uint64_t heard_us;
 	uint64_t hello; /* hash of the ClientHello's random: tells a repeated one from a new client */
-	bool is_dead, is_to_tell;
+	bool is_dead, is_moving, is_to_tell;
 };
 
 /* Messages that wait to be encrypted at the end of the turn: they are written in place, after client_place returned. */
@@ -36,7 +40,7 @@ struct place {
 
 struct turnd_dtls {
 	struct map by_flow;
-	struct list clients, dead;
+	struct list clients, moving, dead;
 	uint32_t n;
 	struct dtls_cookies cookies;
 	uint8_t *places; /* struct place and its bytes, one behind the other */
@@ -52,21 +56,37 @@ static size_t flow_key(
 
 /* ---------------------------------------------------------------- a client's end */
 
-static void client_die(struct dtls_client *c, bool tell)
+static void client_unsettle(struct dtls_client *c)
 {
 	struct turnd_dtls *s = c->t->streams->dtls;
 	uint8_t key[KEY_CAP];
-	if (c->is_dead)
-		return;
-	c->is_dead = true;
-	c->is_to_tell = tell;
 	(void)map_del(&s->by_flow, slice_of(key, flow_key(c->listener, &c->flow.client, key)));
 	wheel_del(&c->t->worker->wheel, &c->timer);
 	turnd_conn_del(c->t, &c->conn);
 	list_del(&c->node);
-	list_push(&s->dead, &c->node);
 	s->n--;
 	metric_sub(M_TURN_DTLS, 1);
+}
+
+static void client_die(struct dtls_client *c, bool tell)
+{
+	struct turnd_dtls *s = c->t->streams->dtls;
+	if (c->is_dead)
+		return;
+	c->is_dead = true;
+	c->is_to_tell = tell;
+	client_unsettle(c);
+	list_push(&s->dead, &c->node);
+	if (c->arrives_at != c->t->worker->index)
+		turnd_steer_end(c->t, c->arrives_at, c->listener->index, &c->flow.client);
+}
+
+static void client_free(struct dtls_client *c)
+{
+	dtls_free(c->dtls);
+	turnd_tls_free(c->tls);
+	xfree(c->request);
+	xfree(c);
 }
 
 static void bury(struct turnd *t, bool tell)
@@ -77,8 +97,7 @@ static void bury(struct turnd *t, bool tell)
 		list_del(&c->node);
 		if (tell && c->is_to_tell && t->server)
 			turn_flow_closed(t->server, &c->flow);
-		dtls_free(c->dtls);
-		xfree(c);
+		client_free(c);
 	}
 }
 
@@ -130,7 +149,7 @@ static void on_data(void *arg, struct slice data)
 	struct dtls_client *c = arg;
 	struct turnd *t = c->t;
 	uint8_t *p = (uint8_t *)(uintptr_t)data.p, first = data.n ? data.p[0] : UINT8_MAX;
-	if (c->is_dead)
+	if (c->is_dead || c->is_moving)
 		return;
 	c->heard_us = t->worker->now_us;
 	if (first < 4) {
@@ -161,6 +180,26 @@ static const struct dtls_ops ops = {on_send, on_connected, on_data, on_failed, o
 
 /* ---------------------------------------------------------------- new clients */
 
+static bool is_full(const struct turnd *t)
+{
+	return t->cfg.dtls_connections && t->streams->dtls->n >= t->cfg.dtls_connections;
+}
+
+static void client_settle(struct turnd *t, struct dtls_client *c)
+{
+	struct turnd_dtls *s = t->streams->dtls;
+	uint8_t key[KEY_CAP];
+	c->t = t;
+	c->listener = &t->listeners[c->flow.listener];
+	c->heard_us = t->worker->now_us;
+	turnd_conn_add(t, &c->conn);
+	c->flow.conn = c->conn.handle;
+	list_push(&s->clients, &c->node);
+	(void)map_put(&s->by_flow, slice_of(key, flow_key(c->listener, &c->flow.client, key)), c);
+	s->n++;
+	metric_inc(M_TURN_DTLS);
+}
+
 static void client_new(struct turnd_listener *l, const struct udp_dgram *d, const uint8_t *random)
 {
 	static const struct dtls_cfg cfg = {.is_server = true,
@@ -168,9 +207,7 @@ static void client_new(struct turnd_listener *l, const struct udp_dgram *d, cons
 		.app_max = APP_MAX,
 		.retransmit_us = 1000 * 1000}; /* RFC 6347 §4.2.4.1 */
 	struct turnd *t = l->t;
-	struct turnd_dtls *s = t->streams->dtls;
-	uint8_t key[KEY_CAP];
-	if (t->cfg.dtls_connections && s->n >= t->cfg.dtls_connections) {
+	if (is_full(t)) {
 		metric_drop(DROP_DTLS_FULL);
 		return;
 	}
@@ -181,22 +218,17 @@ static void client_new(struct turnd_listener *l, const struct udp_dgram *d, cons
 		metric_drop(DROP_DTLS_FULL);
 		return;
 	}
-	c->t = t;
-	c->listener = l;
+	c->tls = t->streams->tls;
+	turnd_tls_hold(c->tls);
 	c->conn.transport = TURN_DTLS;
 	c->flow = (struct turn_flow){.transport = TURN_DTLS,
 		.listener = l->index,
 		.client = *d->from,
 		.server = l->server};
-	c->heard_us = t->worker->now_us;
+	c->arrives_at = (uint16_t)t->worker->index;
 	c->hello = map_hash(slice_of(random, DTLS_RANDOM_LEN));
 	timer_init(&c->timer, on_timer, c);
-	turnd_conn_add(t, &c->conn);
-	c->flow.conn = c->conn.handle;
-	list_push(&s->clients, &c->node);
-	(void)map_put(&s->by_flow, slice_of(key, flow_key(l, d->from, key)), c);
-	s->n++;
-	metric_inc(M_TURN_DTLS);
+	client_settle(t, c);
 	if (dtls_accept(c->dtls, slice_of(d->p, d->n), t->worker->now_us) == 0)
 		set_timer(c);
 }
@@ -339,11 +371,91 @@ void dtls_client_end(struct turnd *t, struct dtls_client *c)
 	client_die(c, false);
 }
 
+/* ---------------------------------------------------------------- to another worker */
+
+/* As with streams (stream_move.c): the client goes to the worker that its request is about, and so do its datagrams. */
+struct move_msg {
+	struct msg msg; /* first */
+	struct turnd *to;
+	struct dtls_client *client; /* owned */
+};
+
+static void take_in(void *receiver, struct msg *msg)
+{
+	struct move_msg *m = (struct move_msg *)msg;
+	struct dtls_client *c = m->client;
+	struct turnd *t = m->to;
+	uint8_t key[KEY_CAP];
+	(void)receiver;
+	xfree(m);
+	c->listener = &t->listeners[c->flow.listener];
+	struct dtls_client *old = map_get(&t->streams->dtls->by_flow,
+		slice_of(key, flow_key(c->listener, &c->flow.client, key)));
+	if (old)
+		client_die(old, true);
+	if (is_full(t)) {
+		metric_drop(DROP_DTLS_FULL);
+		turnd_steer_end(t, c->arrives_at, c->flow.listener, &c->flow.client);
+		client_free(c);
+		return;
+	}
+	uint8_t *request = c->request;
+	c->request = NULL;
+	c->is_moving = false;
+	client_settle(t, c);
+	set_timer(c);
+	turn_rx_stun(t->server, &c->flow, request, c->request_n, t->worker->now_us);
+	xfree(request);
+}
+
+static void drop_msg(struct msg *msg)
+{
+	struct move_msg *m = (struct move_msg *)msg;
+	client_free(m->client);
+	xfree(m);
+}
+
+static const struct msg_kind kind = {"turn dtls client", take_in, drop_msg};
+
+bool dtls_client_hand_over(
+	struct turnd *t, struct dtls_client *c, unsigned worker, struct slice request)
+{
+	if (c->is_dead || c->is_moving || turn_flow_has_alloc(t->server, &c->flow))
+		return false;
+	c->is_moving = true;
+	c->move_to = (uint16_t)worker;
+	c->request = xmemdup(request.p, request.n);
+	c->request_n = request.n;
+	list_del(&c->node);
+	list_push(&t->streams->dtls->moving, &c->node);
+	return true;
+}
+
+static void move_clients(struct turnd *t)
+{
+	struct turnd_dtls *s = t->streams->dtls;
+	while (!list_empty(&s->moving)) {
+		struct dtls_client *c = list_first(&s->moving, struct dtls_client, node);
+		if (!t->server) { /* the end of the process: the others may be gone */
+			client_die(c, false);
+			continue;
+		}
+		struct turnd *to = turnd_shared_turnd(t->shared, c->move_to);
+		struct move_msg *m = XNEW(struct move_msg);
+		*m = (struct move_msg){.msg.kind = &kind, .to = to, .client = c};
+		client_unsettle(c);
+		turnd_steer_to(t, c->move_to, c->flow.listener, &c->flow.client);
+		metric_inc(M_TURN_STREAMS_MOVED);
+		mbox_post_or_drop(&to->worker->mbox, &m->msg);
+	}
+}
+
 void turnd_dtls_flush(struct turnd *t)
 {
 	if (!t->streams->dtls)
 		return;
 	encrypt_places(t);
+	move_clients(t);
 	bury(t, true);
 }
 
@@ -361,6 +473,7 @@ int turnd_dtls_open(struct turnd *t, struct errbuf *eb)
 	struct turnd_dtls *s = t->streams->dtls = XNEW(struct turnd_dtls);
 	map_init(&s->by_flow);
 	list_init(&s->clients);
+	list_init(&s->moving);
 	list_init(&s->dead);
 	s->places = xmalloc(PLACES);
 	rng_bytes(secret, sizeof secret);

@@ -14,6 +14,8 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "base/rng.h"
+#include "turnd/tls.h"
 #include "turnd/turnd_internal.h"
 
 enum { LOOKUP_NONE = UINT16_MAX, ENTRY_MIN = 64 };
@@ -35,12 +37,14 @@ struct relay_ip {
 struct turnd_shared {
 	unsigned n_workers;
 	struct worker **workers;
+	uint8_t ticket_key[TURND_TICKET_KEY_LEN];
 	bool has_relays;
 	uint16_t relay_first, relay_last;
 	struct relay_ip relay_ips[2 * TURND_RELAY_ADDRS_MAX];
 	size_t n_relay_ips;
 	struct addr relay_known[TURND_RELAY_ADDRS_MAX]; /* advertised, by home */
-	uint64_t taken[TURND_RELAY_ADDRS_MAX][(UINT16_MAX + 1) / 64]; /* a bit per port that an allocation has */
+	/* A bit per port that an allocation has: UDP, TCP. */
+	uint64_t taken[2][TURND_RELAY_ADDRS_MAX][(UINT16_MAX + 1) / 64];
 
 	struct sfu_addr *sfu;
 	size_t n_sfu, sfu_cap;
@@ -54,6 +58,7 @@ struct turnd_shared *turnd_shared_new(unsigned n_workers)
 {
 	struct turnd_shared *s = XNEW(struct turnd_shared);
 	s->n_workers = n_workers;
+	rng_bytes(s->ticket_key, sizeof s->ticket_key);
 	s->workers = xcalloc(n_workers, sizeof(struct worker *));
 	s->sfu_default = xcalloc(n_workers, sizeof *s->sfu_default);
 	return s;
@@ -63,6 +68,7 @@ void turnd_shared_free(struct turnd_shared *s)
 {
 	if (!s)
 		return;
+	secret_wipe(s->ticket_key, sizeof s->ticket_key);
 	xfree(s->workers);
 	xfree(s->sfu);
 	xfree(s->sfu_ips);
@@ -76,18 +82,30 @@ unsigned turnd_shared_workers(const struct turnd_shared *s)
 	return s->n_workers;
 }
 
-void turnd_shared_mark(struct turnd_shared *s, unsigned home, uint16_t port, bool is_taken)
+struct turnd *turnd_shared_turnd(const struct turnd_shared *s, unsigned worker)
 {
-	uint64_t bit = UINT64_C(1) << port % 64;
-	if (is_taken)
-		__atomic_fetch_or(&s->taken[home][port / 64], bit, __ATOMIC_RELAXED);
-	else
-		__atomic_fetch_and(&s->taken[home][port / 64], ~bit, __ATOMIC_RELAXED);
+	return s->workers[worker]->packet_taker.arg;
 }
 
-static bool is_taken(const struct turnd_shared *s, unsigned home, uint16_t port)
+const uint8_t *turnd_shared_ticket_key(const struct turnd_shared *s)
 {
-	return __atomic_load_n(&s->taken[home][port / 64], __ATOMIC_RELAXED) >> port % 64 & 1;
+	return s->ticket_key;
+}
+
+void turnd_shared_mark(
+	struct turnd_shared *s, bool is_tcp, unsigned home, uint16_t port, bool is_taken)
+{
+	uint64_t *word = &s->taken[is_tcp][home][port / 64], bit = UINT64_C(1) << port % 64;
+	if (is_taken)
+		__atomic_fetch_or(word, bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(word, ~bit, __ATOMIC_RELAXED);
+}
+
+static bool is_taken(const struct turnd_shared *s, bool is_tcp, unsigned home, uint16_t port)
+{
+	const uint64_t *word = &s->taken[is_tcp][home][port / 64];
+	return __atomic_load_n(word, __ATOMIC_RELAXED) >> port % 64 & 1;
 }
 
 /* --------------------------------------------------------------- tables */
@@ -201,6 +219,13 @@ static int relay_home(const struct turnd_shared *s, const struct addr *a)
 	return -1;
 }
 
+bool turnd_may_connect(const struct turnd *t, const struct addr *peer)
+{
+	int home = relay_home(t->shared, peer);
+	return home < 0 || is_taken(t->shared, true, (unsigned)home, addr_port(peer)) ||
+	       turn_policy_allows_tcp_stranger(t->policy, peer);
+}
+
 /* --------------------------------------------------------------- rings */
 
 void turnd_ring_place(struct turnd *t, unsigned worker, const struct turnd_ring_hdr *hdr,
@@ -280,7 +305,7 @@ static bool from_relay(void *arg, struct udp_sock *sock, const struct addr *to, 
 	uint16_t sfu = home < 0 ? sfu_find(s, to) : (uint16_t)LOOKUP_NONE;
 	if (home < 0 && sfu == LOOKUP_NONE)
 		return false;
-	if (home >= 0 && !is_taken(s, (unsigned)home, addr_port(to))) {
+	if (home >= 0 && !is_taken(s, false, (unsigned)home, addr_port(to))) {
 		/* Nobody's, or another program's on this host, which the policy let through as ours. */
 		if (turn_policy_allows_stranger(t->policy, to))
 			return false;
@@ -310,7 +335,7 @@ static bool from_rtc(void *arg, unsigned local, const struct addr *to, uint8_t *
 {
 	struct turnd *t = arg;
 	int home = relay_home(t->shared, to);
-	if (home < 0 || !is_taken(t->shared, (unsigned)home, addr_port(to)))
+	if (home < 0 || !is_taken(t->shared, false, (unsigned)home, addr_port(to)))
 		return false;
 	struct turnd_ring_hdr hdr = {.kind = TURND_RING_SFU_TO_RELAY,
 		.home = (uint8_t)home,

@@ -61,7 +61,7 @@ int turnd_mux_open(struct turnd_home *h, struct ev_io io, struct errbuf *eb)
 	for (uint32_t i = 0; i < PEERS_MAX; i++)
 		m->entries[i].next_in_bucket = i + 1 < PEERS_MAX ? i + 1 : (uint32_t)NONE;
 	h->mux = m;
-	turnd_shared_mark(h->t->shared, h->index, m->port, true);
+	turnd_shared_mark(h->t->shared, false, h->index, m->port, true);
 	return 0;
 }
 
@@ -69,7 +69,7 @@ void turnd_mux_close(struct turnd_home *h)
 {
 	if (!h->mux)
 		return;
-	turnd_shared_mark(h->t->shared, h->index, h->mux->port, false);
+	turnd_shared_mark(h->t->shared, false, h->index, h->mux->port, false);
 	turnd_relay_sock_close(h->t, &h->mux->rs);
 	turnd_ports_give(&h->udp_ports, h->mux->port);
 	xfree(h->mux);

@@ -62,6 +62,14 @@ struct outq_chunk *outq_chunk_take(struct outq_pool *pool, size_t n)
 	return c;
 }
 
+void outq_chunk_free(struct outq_chunk *c)
+{
+	if (!c)
+		return;
+	metric_sub(M_TURN_QUEUE_BYTES, c->cap);
+	chunk_free(c);
+}
+
 void outq_chunk_give(struct outq_pool *pool, struct outq_chunk *c)
 {
 	if (!c)

@@ -44,6 +44,8 @@ void outq_pool_close(struct outq_pool *pool);
 /* A chunk with room for n bytes, n at most OUTQ_LARGE. */
 MUST_CHECK struct outq_chunk *outq_chunk_take(struct outq_pool *pool, size_t n);
 void outq_chunk_give(struct outq_pool *pool, struct outq_chunk *c); /* accepts NULL */
+/* Without a pool. Accepts NULL. */
+void outq_chunk_free(struct outq_chunk *c);
 
 /*
  * Appends a place of n bytes, to be filled by the caller before anything else is done with q. A chunk takes no more

@@ -258,11 +258,12 @@ static int try_port(struct turnd_home *h, struct turn_relay *r, uint16_t port)
 	struct turnd *t = h->t;
 	addr_set_port(&r->own.sock.local, port);
 	int err = r->is_tcp ? turnd_tcp_relay_open(t, r) : t->cfg.is_lazy ? 0 : start_own(r);
-	if (!err && !r->is_tcp) {
+	if (err)
+		return err;
+	turnd_shared_mark(t->shared, r->is_tcp, h->index, port, true);
+	if (!r->is_tcp)
 		h->by_port[turnd_ports_index(&h->udp_ports, port)] = r;
-		turnd_shared_mark(t->shared, h->index, port, true);
-	}
-	return err;
+	return 0;
 }
 
 static uint16_t take_port(struct turnd_ports *p, enum turn_port_want want)
@@ -410,12 +411,13 @@ void turnd_relay_close(void *arg, struct turn_relay *r)
 	uint16_t port = addr_port(&r->own.sock.local);
 	if (r->is_tcp) {
 		turnd_tcp_relay_close(t, r);
+		turnd_shared_mark(t->shared, true, h->index, port, false);
 		turnd_ports_give(&h->tcp_ports, port);
 	} else if (r->out->is_mux) {
 		turnd_mux_release(h->mux, r);
 	} else {
 		turnd_relay_sock_close(t, &r->own);
-		turnd_shared_mark(t->shared, h->index, port, false);
+		turnd_shared_mark(t->shared, false, h->index, port, false);
 		h->by_port[turnd_ports_index(&h->udp_ports, port)] = NULL;
 		turnd_ports_give(&h->udp_ports, port);
 	}

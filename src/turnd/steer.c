@@ -75,6 +75,24 @@ static void unsteer(struct turnd *t, const struct turnd_ring_hdr *hdr)
 		forget(t, s);
 }
 
+void turnd_steer_to(
+	struct turnd *t, unsigned worker, uint16_t listener, const struct addr *client)
+{
+	const struct turnd_ring_hdr hdr = {
+		.from = *client, .worker = (uint16_t)worker, .listener = listener};
+	steer(t, &hdr);
+}
+
+void turnd_steer_end(
+	struct turnd *t, unsigned worker, uint16_t listener, const struct addr *client)
+{
+	const struct turnd_ring_hdr hdr = {.kind = TURND_RING_UNSTEER,
+		.from = *client,
+		.worker = (uint16_t)t->worker->index,
+		.listener = listener};
+	turnd_ring_place(t, worker, &hdr, NULL, 0);
+}
+
 static void pass_on(struct turnd *t, unsigned worker, uint16_t listener, const struct addr *client,
 	struct slice bytes)
 {
@@ -89,8 +107,10 @@ bool turnd_hand_over(
 	void *arg, const struct turn_flow *flow, unsigned worker, struct slice request)
 {
 	struct turnd *t = arg;
-	if (flow->transport != TURN_UDP || worker >= turnd_shared_workers(t->shared))
+	if (worker >= turnd_shared_workers(t->shared))
 		return false;
+	if (flow->transport != TURN_UDP)
+		return turnd_stream_hand_over(t, flow, worker, request);
 	pass_on(t, worker, flow->listener, &flow->client, request);
 	return true;
 }

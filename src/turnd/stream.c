@@ -22,6 +22,8 @@ enum {
 	CONTROL_EXTRA = 64 * 1024,    /* answers may go this far beyond the limit; then it is closed */
 	NOT_SENT_MAX = 128 * 1024,    /* the kernel holds no more unsent bytes: what it has cannot be dropped */
 	LINGER_US = 2 * 1000 * 1000,
+	STRANGER_MESSAGE = 4096,      /* who has no allocation has nothing longer to say */
+	STRANGER_QUEUE = 16 * 1024,   /* … and reads its answers, or is closed */
 	STALE_PARTS = 8,              /* a chunk spans this part of the time that data may wait */
 };
 
@@ -45,6 +47,18 @@ static bool is_established(const struct stream *st)
 	       st->state == STREAM_ENDING;
 }
 
+void stream_unsettle(struct stream *st)
+{
+	struct turnd *t = st->t;
+	wire_watch(t, &st->wire, 0);
+	wheel_del(&t->worker->wheel, &st->timer);
+	turnd_conn_del(t, &st->conn);
+	list_del(&st->node);
+	list_del(&st->dirty);
+	t->streams->n_streams--;
+	metric_sub(M_TURN_STREAMS, 1);
+}
+
 void stream_close(struct stream *st, bool tell)
 {
 	struct turnd *t = st->t;
@@ -56,19 +70,14 @@ void stream_close(struct stream *st, bool tell)
 	st->peer = NULL;
 	if (outq_is_empty(&st->wire.out))
 		stream_tls_bye(st);
+	stream_unsettle(st);
 	wire_close(t, &st->wire);
 	outq_chunk_give(&s->pool, st->part);
 	outq_chunk_give(&s->pool, st->unsent);
 	st->part = st->unsent = NULL;
-	wheel_del(&t->worker->wheel, &st->timer);
-	turnd_conn_del(t, &st->conn);
-	list_del(&st->node);
-	list_del(&st->dirty);
 	/* turn/ may be what called: it learns of it at the end of the turn. */
 	st->is_to_tell = tell;
 	list_push(&s->dead, &st->node);
-	s->n_streams--;
-	metric_sub(M_TURN_STREAMS, 1);
 	if (peer)
 		peer_orphaned(peer);
 }
@@ -149,11 +158,14 @@ static void flush(struct stream *st)
 	bool was_hot = hot_pause();
 	drop_stale(st);
 	int err = st->ssl ? stream_tls_flush(st) : wire_flush(st->t, &st->wire);
-	if (err && err != -ERR_AGAIN)
-		stream_close(st, true);
+	bool leaves = !err && st->state == STREAM_MOVING;
+	if (leaves)
+		stream_move(st); /* not ours any more */
 	else if (!err)
 		flushed(st);
-	if (st->state != STREAM_DEAD)
+	else if (err != -ERR_AGAIN)
+		stream_close(st, true);
+	if (!leaves && st->state != STREAM_DEAD)
 		watch(st);
 	hot_resume(was_hot);
 }
@@ -162,6 +174,12 @@ void stream_finish_write(struct stream *st)
 {
 	st->is_write_done = true;
 	stream_mark_dirty(st);
+}
+
+/* Memory for who has proved nothing is what somebody with many connections would use up. */
+static bool is_stranger(const struct stream *st)
+{
+	return st->state == STREAM_OPEN && !turn_flow_has_alloc(st->t->server, &st->flow);
 }
 
 /* A place behind what waits, or NULL: dropped and counted. Answers are not dropped; the connection
@@ -186,7 +204,9 @@ static uint8_t *place(struct stream *st, size_t n, bool is_data)
 		metric_drop(DROP_STREAM_QUEUE);
 		return NULL;
 	}
-	if (limit && q->bytes + n > limit + CONTROL_EXTRA) {
+	bool is_unread =
+		st->wire.events & EPOLLOUT && q->bytes + n > STRANGER_QUEUE && is_stranger(st);
+	if (is_unread || (limit && q->bytes + n > limit + CONTROL_EXTRA)) {
 		metric_inc(M_TURN_STREAMS_SLOW);
 		stream_close(st, true);
 		return NULL;
@@ -219,6 +239,11 @@ void stream_part_keep(struct stream *st, const uint8_t *p, size_t n)
 {
 	if (n == 0 || st->state == STREAM_DEAD || st->state == STREAM_ENDING)
 		return;
+	if (n > OUTQ_LARGE) {
+		/* Only what moves may keep more than one message. */
+		stream_close(st, true);
+		return;
+	}
 	st->part = outq_chunk_take(&st->t->streams->pool, n);
 	memcpy(st->part->p, p, n);
 	st->part->to = (uint32_t)n;
@@ -240,6 +265,8 @@ static size_t message(struct stream *st, uint8_t *p, size_t n)
 				      : framing_next(slice_of(p, n));
 	switch (f.kind) {
 	case FRAMING_MORE:
+		if (f.size > STRANGER_MESSAGE && is_stranger(st))
+			garbage(st);
 		return 0;
 	case FRAMING_STUN:
 		turn_rx_stun(t->server, &st->flow, p, f.n, t->worker->now_us);
@@ -255,7 +282,8 @@ static size_t message(struct stream *st, uint8_t *p, size_t n)
 	}
 	st->has_spoken = true;
 	st->heard_us = t->worker->now_us;
-	return f.size;
+	/* It was not answered, and goes along. */
+	return st->state == STREAM_MOVING ? 0 : f.size;
 }
 
 size_t stream_plain_input(struct stream *st, uint8_t *p, size_t n)
@@ -267,7 +295,7 @@ size_t stream_plain_input(struct stream *st, uint8_t *p, size_t n)
 		peer_push(st->peer, slice_of(p + used, n - used));
 		return n;
 	}
-	return st->state == STREAM_OPEN ? used : n;
+	return st->state == STREAM_OPEN || st->state == STREAM_MOVING ? used : n;
 }
 
 static size_t proxy_header(struct stream *st, struct slice in)
@@ -283,6 +311,8 @@ static size_t proxy_header(struct stream *st, struct slice in)
 	if (h.has_addrs) {
 		st->flow.client = h.client;
 		st->flow.server = h.server;
+		addr_unmap(&st->flow.client);
+		addr_unmap(&st->flow.server);
 	}
 	st->state = STREAM_DETECT;
 	return h.size;
@@ -331,6 +361,8 @@ void stream_read_done(struct stream *st)
 static void readable(struct stream *st)
 {
 	uint8_t *rx = st->t->streams->rx;
+	if (st->state == STREAM_SPLICED && !peer_may_take(st->peer))
+		return;
 	/* With TLS the unfinished message is plaintext and has its place in the other buffer. */
 	size_t have = st->ssl ? 0 : stream_part_take(st, rx);
 	ssize_t n = recv(st->wire.io.fd, rx + have, STREAM_RX, MSG_DONTWAIT);
@@ -411,33 +443,53 @@ static bool is_proxy(const struct turnd *t, const struct addr *from)
 	return false;
 }
 
-static struct stream *stream_new(
-	struct turnd *t, int fd, const struct addr *client, const struct addr *server)
+/* It came with a request that is to be answered here. */
+static void take_up(struct stream *st)
 {
-	struct stream *st = XNEW(struct stream);
+	uint8_t *p = st->ssl ? st->t->streams->plain : st->t->streams->rx;
+	size_t n = stream_part_take(st, p);
+	st->state = STREAM_OPEN;
+	st->is_read_paused = false;
+	watch(st);
+	size_t used = stream_plain_input(st, p, n);
+	stream_part_keep(st, p + used, n - used);
+}
+
+void stream_settle(struct turnd *t, struct stream *st)
+{
 	st->t = t;
-	st->conn.transport = TURN_TCP;
-	st->flow = (struct turn_flow){.transport = TURN_TCP, .client = *client, .server = *server};
-	addr_unmap(&st->flow.client);
-	addr_unmap(&st->flow.server);
-	st->wire.io = (struct ev_io){.fd = fd, .ready = on_ready, .arg = st};
 	st->heard_us = t->worker->now_us;
-	list_init(&st->dirty);
-	timer_init(&st->timer, on_timer, st);
 	turnd_conn_add(t, &st->conn);
 	st->flow.conn = st->conn.handle;
 	list_push(&t->streams->all, &st->node);
 	t->streams->n_streams++;
 	metric_inc(M_TURN_STREAMS);
-	metric_inc(M_TURN_STREAMS_ACCEPTED);
 	if (t->cfg.stream_idle_us)
 		wheel_set(&t->worker->wheel, &st->timer, st->heard_us + t->cfg.stream_idle_us);
+	if (st->state == STREAM_MOVING)
+		take_up(st);
+	else
+		watch(st);
+}
+
+static struct stream *stream_new(
+	struct turnd *t, int fd, const struct addr *client, const struct addr *server)
+{
+	struct stream *st = XNEW(struct stream);
+	st->conn.transport = TURN_TCP;
+	st->flow = (struct turn_flow){.transport = TURN_TCP, .client = *client, .server = *server};
+	addr_unmap(&st->flow.client);
+	addr_unmap(&st->flow.server);
+	st->wire.io = (struct ev_io){.fd = fd, .ready = on_ready, .arg = st};
+	list_init(&st->dirty);
+	timer_init(&st->timer, on_timer, st);
 	stream_socket_options(fd);
-	watch(st);
+	metric_inc(M_TURN_STREAMS_ACCEPTED);
+	stream_settle(t, st);
 	return st;
 }
 
-static bool is_full(const struct turnd *t)
+bool stream_is_full(const struct turnd *t)
 {
 	return t->cfg.stream_connections && t->streams->n_streams >= t->cfg.stream_connections;
 }
@@ -447,7 +499,7 @@ static void adopt(struct turnd_listener *l, int fd, const struct addr *client)
 	struct turnd *t = l->t;
 	struct addr server;
 	socklen_t len = sizeof server;
-	if (is_full(t) || getsockname(fd, &server.sa, &len) == -1) {
+	if (stream_is_full(t) || getsockname(fd, &server.sa, &len) == -1) {
 		metric_inc(M_TURN_STREAMS_REFUSED);
 		close(fd);
 		return;
@@ -496,7 +548,7 @@ static void on_listener_ready(void *arg, uint32_t events)
 void turnd_adopt_stream(struct turnd *t, int fd, const struct addr *client,
 	const struct addr *server, bool is_tls, struct slice already_read)
 {
-	if (is_full(t) || already_read.n > STREAM_RX || (is_tls && !t->streams->tls)) {
+	if (stream_is_full(t) || already_read.n > STREAM_RX || (is_tls && !t->streams->tls)) {
 		metric_inc(M_TURN_STREAMS_REFUSED);
 		close(fd);
 		return;
@@ -525,17 +577,35 @@ static int refuse_listen(const struct turnd_listener *l, int why, struct errbuf 
 		addr_format(&l->cfg.at, text), hint);
 }
 
-static int listener_open(struct turnd_listener *l, struct errbuf *eb)
+/* Returns the socket, or -errno. */
+static int bound_socket(const struct addr *at, bool shares_port)
 {
-	const struct addr *at = &l->cfg.at;
 	int fd = socket(at->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return refuse_listen(l, errno, eb);
+		return -errno;
 	set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	set_option(fd, SOL_SOCKET, SO_REUSEPORT, shares_port);
 	if (addr_is_v6(at))
 		set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-	if (bind(fd, &at->sa, addr_len(at)) == -1 || listen(fd, BACKLOG) == -1) {
+	if (bind(fd, &at->sa, addr_len(at)) == 0)
+		return fd;
+	int why = errno;
+	close(fd);
+	return -why;
+}
+
+static int listener_open(struct turnd_listener *l, struct errbuf *eb)
+{
+	/* With SO_REUSEPORT another server on the same port would go unnoticed, and take a share of the clients. */
+	int probe = l->t->worker->index == 0 ? bound_socket(&l->cfg.at, false) : -1;
+	if (probe < 0 && l->t->worker->index == 0)
+		return refuse_listen(l, -probe, eb);
+	if (probe >= 0)
+		close(probe);
+	int fd = bound_socket(&l->cfg.at, true);
+	if (fd < 0)
+		return refuse_listen(l, -fd, eb);
+	if (listen(fd, BACKLOG) == -1) {
 		int why = errno;
 		close(fd);
 		return refuse_listen(l, why, eb);
@@ -558,7 +628,7 @@ static void listener_close(struct turnd_listener *l)
 
 static int open_all(struct turnd *t, struct errbuf *eb)
 {
-	int err = turnd_tls_new(&t->streams->tls, &t->cfg, NULL, eb);
+	int err = turnd_tls_new(&t->streams->tls, &t->cfg, turnd_shared_ticket_key(t->shared), eb);
 	for (size_t i = 0; i < t->n_listeners && !err; i++) {
 		struct turnd_listener *l = &t->listeners[i];
 		if ((l->cfg.tls || l->cfg.dtls) && !l->cfg.tcp && !t->streams->tls) {

@@ -16,11 +16,14 @@
 #include "turnd/turnd_internal.h"
 
 enum {
-	STREAM_RX = 65536,                          /* read at once */
+	STREAM_RX = 61440, /* read at once; behind the rest of a message it still fits a large
+			      chunk, see stream_move.c */
 	STREAM_RX_CAP = STREAM_RX + OUTQ_LARGE,     /* … behind an unfinished message */
 	STREAM_PLAIN_CAP = OUTQ_CHUNK + OUTQ_LARGE, /* a record behind an unfinished message */
 	STREAM_SEALED_CAP = OUTQ_LARGE,             /* TLS records on their way out */
-	STREAM_SPLICE_MAX = 256 * 1024, /* RFC 6062: no more is read from one side while this waits for the other */
+	STREAM_SPLICE_MAX =
+		256 *
+		1024, /* RFC 6062: no more is read from one side while this waits for the other */
 };
 
 /* A socket with what waits for it. */
@@ -36,6 +39,7 @@ enum stream_state {
 	STREAM_TLS,    /* handshake */
 	STREAM_OPEN,   /* STUN and ChannelData */
 	STREAM_SPLICED, /* RFC 6062: bytes of `peer` */
+	STREAM_MOVING, /* another worker gets it when all is written */
 	STREAM_ENDING, /* the last words are written, then it is closed */
 	STREAM_DEAD,   /* closed; freed at the end of the turn */
 };
@@ -49,11 +53,13 @@ struct stream {
 	struct timer timer;
 	uint64_t heard_us;        /* last whole message */
 	SSL *ssl;                 /* NULL: plain */
+	struct turnd_tls *tls;    /* whose ssl it is; a reference */
 	struct slice in;          /* ciphertext that OpenSSL has not taken yet; only during stream_tls_input */
 	struct outq_chunk *part;  /* bytes of an unfinished message */
 	struct outq_chunk *unsent; /* TLS records that the socket has not taken */
 	struct turn_peer *peer;   /* SPLICED */
 	enum stream_state state;
+	uint16_t move_to;         /* MOVING: worker */
 	bool is_tls_only, is_plain_only, has_alpn_http;
 	bool has_spoken; /* a STUN message came */
 	bool is_to_tell; /* DEAD: turn/ does not know yet */
@@ -96,6 +102,11 @@ size_t stream_plain_input(struct stream *st, uint8_t *p, size_t n);
 size_t stream_part_take(struct stream *st, uint8_t *to);
 void stream_part_keep(struct stream *st, const uint8_t *p, size_t n);
 
+bool stream_is_full(const struct turnd *t);
+/* Makes it a connection of t, or of nobody. A settled one goes on with the bytes that it kept. */
+void stream_settle(struct turnd *t, struct stream *st);
+void stream_unsettle(struct stream *st);
+
 /* Closes now. tell: turn/ does not know yet. */
 void stream_close(struct stream *st, bool tell);
 /* Closes when all that waits has been written, or after a while. */
@@ -110,6 +121,11 @@ void stream_push(struct stream *st, struct slice bytes);
 /* RFC 6062: no more will come for this connection; what waits is written first. */
 void stream_finish_write(struct stream *st);
 struct stream *stream_of_flow(struct turnd *t, const struct turn_flow *flow);
+
+/* ----------------------------------------------------------------------------------- stream_move.c */
+
+/* A MOVING connection of which all is written leaves. */
+void stream_move(struct stream *st);
 
 /* ------------------------------------------------------------------------------------ stream_tls.c */
 
@@ -134,10 +150,15 @@ void turnd_dtls_flush(struct turnd *t);
 void dtls_client_send(struct turnd *t, struct dtls_client *c, struct slice bytes);
 uint8_t *dtls_client_place(struct turnd *t, struct dtls_client *c, size_t n);
 void dtls_client_end(struct turnd *t, struct dtls_client *c);
+/* As turn_ops.hand_over. */
+bool dtls_client_hand_over(
+	struct turnd *t, struct dtls_client *c, unsigned worker, struct slice request);
 
 /* ------------------------------------------------------------------------------------- tcp_relay.c */
 
 void tcp_relays_flush(struct turnd *t);
+/* False: the bandwidth is used up, and the client's connection is paused until there is more. */
+bool peer_may_take(struct turn_peer *peer);
 /* Bytes of the client for the peer, and the client's FIN. */
 void peer_push(struct turn_peer *peer, struct slice bytes);
 void peer_finish_write(struct turn_peer *peer);

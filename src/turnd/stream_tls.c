@@ -70,7 +70,8 @@ long turnd_tls_bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
 
 bool stream_tls_start(struct stream *st)
 {
-	st->ssl = turnd_tls_accept(st->t->streams->tls, st);
+	st->tls = st->t->streams->tls;
+	st->ssl = turnd_tls_accept(st->tls, st);
 	st->state = STREAM_TLS;
 	st->flow.transport = st->conn.transport = TURN_TLS;
 	return st->ssl != NULL;
@@ -78,7 +79,8 @@ bool stream_tls_start(struct stream *st)
 
 void stream_tls_free(struct stream *st)
 {
-	SSL_free(st->ssl);
+	if (st->ssl)
+		turnd_tls_release(st->tls, st->ssl);
 	st->ssl = NULL;
 }
 
@@ -128,7 +130,8 @@ static void read_records(struct stream *st)
 {
 	uint8_t *plain = st->t->streams->plain;
 	size_t have = stream_part_take(st, plain);
-	while (st->state == STREAM_OPEN || st->state == STREAM_SPLICED) {
+	while (st->state == STREAM_OPEN || st->state == STREAM_SPLICED ||
+		st->state == STREAM_MOVING) {
 		int n = SSL_read(st->ssl, plain + have, (int)(STREAM_PLAIN_CAP - have));
 		if (n <= 0) {
 			stopped(st, n);

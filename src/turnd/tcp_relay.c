@@ -17,6 +17,7 @@ enum {
 	ACCEPTS_PER_TURN = 16,
 	CONNECT_US = 30 * 1000 * 1000, /* RFC 6062 §5.2 */
 	LINGER_US = 10 * 1000 * 1000,
+	OVER_LIMIT_US = 5 * 1000, /* then who has used up his bandwidth is looked at again */
 };
 
 /* The listening side of a relayed address: turn_relay.tcp. */
@@ -38,6 +39,7 @@ struct turn_peer {
 	uint32_t id;
 	enum peer_state state;
 	bool is_read_paused, is_read_done, is_write_done;
+	bool is_over_limit[2]; /* to the client, to the peer: nothing more is read for now */
 	bool is_to_tell; /* DEAD: turn/ does not know yet */
 };
 
@@ -83,17 +85,50 @@ void peer_orphaned(struct turn_peer *p)
 
 /* ---------------------------------------------------------------- bytes */
 
+static bool reads(const struct turn_peer *p)
+{
+	return !p->is_read_paused && !p->is_read_done && !p->is_over_limit[false];
+}
+
 static void watch(struct turn_peer *p)
 {
-	bool wants_read = !p->is_read_paused && !p->is_read_done;
 	wire_watch(p->t, &p->wire,
-		(wants_read ? EPOLLIN : 0) | (outq_is_empty(&p->wire.out) ? 0 : EPOLLOUT));
+		(reads(p) ? EPOLLIN : 0) | (outq_is_empty(&p->wire.out) ? 0 : EPOLLOUT));
+}
+
+/* Bandwidth for more, or a pause. */
+static bool may_read(struct turn_peer *p, bool is_to_peer)
+{
+	uint64_t now_us = p->t->worker->now_us;
+	if (turn_tcp_may_pass(p->alloc, is_to_peer, now_us))
+		return true;
+	p->is_over_limit[is_to_peer] = true;
+	wheel_set(&p->t->worker->wheel, &p->timer, now_us + OVER_LIMIT_US);
+	return false;
+}
+
+bool peer_may_take(struct turn_peer *p)
+{
+	if (may_read(p, true))
+		return true;
+	stream_pause(p->stream, true);
+	return false;
+}
+
+/* Reads on where nothing else forbids it. */
+static void within_limit(struct turn_peer *p)
+{
+	p->is_over_limit[false] = p->is_over_limit[true] = false;
+	watch(p);
+	if (p->stream->is_read_paused && p->wire.out.bytes <= STREAM_SPLICE_MAX)
+		stream_pause(p->stream, false);
 }
 
 void peer_push(struct turn_peer *p, struct slice bytes)
 {
 	if (p->state != PEER_SPLICED || bytes.n == 0)
 		return;
+	turn_tcp_passed(p->alloc, true, bytes.n, p->t->worker->now_us);
 	outq_add(&p->wire.out, &p->t->streams->pool, bytes, p->t->worker->now_us);
 	mark_dirty(p);
 	if (p->wire.out.bytes > STREAM_SPLICE_MAX)
@@ -117,6 +152,10 @@ void peer_resume(struct turn_peer *p)
 static void readable(struct turn_peer *p)
 {
 	struct turnd *t = p->t;
+	if (!may_read(p, false)) {
+		watch(p);
+		return;
+	}
 	ssize_t n = recv(p->wire.io.fd, t->streams->rx, STREAM_RX, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -128,6 +167,7 @@ static void readable(struct turn_peer *p)
 		p->is_read_done = true;
 		stream_finish_write(p->stream);
 	} else {
+		turn_tcp_passed(p->alloc, false, (size_t)n, t->worker->now_us);
 		stream_push(p->stream, slice_of(t->streams->rx, (size_t)n));
 		p->is_read_paused = p->stream->wire.out.bytes > STREAM_SPLICE_MAX;
 	}
@@ -150,7 +190,7 @@ static void flush(struct turn_peer *p)
 		return;
 	}
 	watch(p);
-	if (!err && p->stream && p->stream->is_read_paused)
+	if (!err && p->stream && p->stream->is_read_paused && !p->is_over_limit[true])
 		stream_pause(p->stream, false);
 }
 
@@ -208,18 +248,17 @@ static void on_ready(void *arg, uint32_t events)
 	case PEER_ENDING:
 		break;
 	}
-	bool reads = !p->is_read_paused && !p->is_read_done;
-	if (!reads && (events & EPOLLERR || (events & EPOLLHUP && p->is_read_done))) {
+	if (!reads(p) && (events & EPOLLERR || (events & EPOLLHUP && p->is_read_done))) {
 		peer_die(p, true);
 		return;
 	}
-	if (!reads && (events & EPOLLHUP)) {
+	if (!reads(p) && (events & EPOLLHUP)) {
 		wire_watch(p->t, &p->wire, 0);
 		return;
 	}
 	if (events & EPOLLOUT)
 		mark_dirty(p);
-	if (reads && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
+	if (reads(p) && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
 		readable(p);
 }
 
@@ -232,6 +271,8 @@ static void on_timer(void *arg, uint64_t now_us)
 		peer_die(p, false);
 	} else if (p->state == PEER_ENDING) {
 		peer_die(p, true);
+	} else if (p->state == PEER_SPLICED) {
+		within_limit(p);
 	}
 }
 
@@ -272,8 +313,10 @@ static int bound_socket(const struct addr *at)
 int turnd_peer_connect(struct turnd *t, struct turn_relay *relay, const struct addr *peer,
 	uint32_t id, struct turn_peer **out)
 {
-	int fd = bound_socket(&relay->own.sock.local);
 	*out = NULL;
+	if (!turnd_may_connect(t, peer))
+		return -ERR_NOT_FOUND;
+	int fd = bound_socket(&relay->own.sock.local);
 	if (fd < 0)
 		return -ERR_NO_ROOM;
 	if (connect(fd, &peer->sa, addr_len(peer)) == -1 && errno != EINPROGRESS) {

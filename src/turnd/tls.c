@@ -19,6 +19,7 @@ struct file_id {
 };
 
 struct turnd_tls {
+	int refs; /* atomic: the worker, and each connection */
 	OSSL_LIB_CTX *lib;
 	BIO_METHOD *bio;
 	SSL_CTX *stream;
@@ -240,6 +241,7 @@ int turnd_tls_new(struct turnd_tls **out, const struct turnd_cfg *cfg, const uin
 		return err_set(eb, ERR_CONFIG, "TLS needs both a certificate and its key: turn.%s is missing",
 			has_cert ? "key_file" : "cert_file");
 	struct turnd_tls *tls = XNEW(struct turnd_tls);
+	tls->refs = 1;
 	if (ticket_key)
 		memcpy(tls->ticket_key, ticket_key, sizeof tls->ticket_key);
 	else
@@ -255,9 +257,9 @@ int turnd_tls_new(struct turnd_tls **out, const struct turnd_cfg *cfg, const uin
 	return 0;
 }
 
-void turnd_tls_free(struct turnd_tls *tls)
+static void unref(struct turnd_tls *tls)
 {
-	if (!tls)
+	if (__atomic_sub_fetch(&tls->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
 	SSL_CTX_free(tls->stream);
 	dtls_ctx_free(tls->dtls);
@@ -265,6 +267,23 @@ void turnd_tls_free(struct turnd_tls *tls)
 	OSSL_LIB_CTX_free(tls->lib);
 	secret_wipe(tls->ticket_key, sizeof tls->ticket_key);
 	xfree(tls);
+}
+
+void turnd_tls_hold(struct turnd_tls *tls)
+{
+	__atomic_add_fetch(&tls->refs, 1, __ATOMIC_RELAXED);
+}
+
+void turnd_tls_free(struct turnd_tls *tls)
+{
+	if (tls)
+		unref(tls);
+}
+
+void turnd_tls_release(struct turnd_tls *tls, SSL *ssl)
+{
+	SSL_free(ssl);
+	unref(tls);
 }
 
 int turnd_tls_reload(struct turnd_tls *tls, const struct turnd_cfg *cfg, struct errbuf *eb)
@@ -291,6 +310,7 @@ SSL *turnd_tls_accept(struct turnd_tls *tls, void *st)
 	BIO_set_init(bio, 1);
 	SSL_set_bio(ssl, bio, bio); /* takes */
 	SSL_set_accept_state(ssl);
+	turnd_tls_hold(tls);
 	return ssl;
 }
 

@@ -17,7 +17,7 @@ struct turnd_tls;
 enum { TURND_TICKET_KEY_LEN = 80 };
 MUST_CHECK int turnd_tls_new(struct turnd_tls **out, const struct turnd_cfg *cfg,
 	const uint8_t *ticket_key, struct errbuf *eb);
-/* Accepts NULL. All connections must be gone. */
+/* Gives up a reference; any thread. Accepts NULL. */
 void turnd_tls_free(struct turnd_tls *tls);
 
 /*
@@ -30,10 +30,15 @@ MUST_CHECK int turnd_tls_reload(
 /* True if the files are other ones than those that were read last, good or bad. */
 bool turnd_tls_files_changed(const struct turnd_tls *tls, const struct turnd_cfg *cfg);
 
-/* A connection over a stream; the BIO calls stream_tls.c with `st`. NULL: out of memory. */
+/*
+ * A connection over a stream; the BIO calls stream_tls.c with `st`. NULL: out of memory. It keeps tls alive until it is
+ * given to turnd_tls_release, which may be on another thread.
+ */
 MUST_CHECK SSL *turnd_tls_accept(struct turnd_tls *tls, void *st);
+void turnd_tls_release(struct turnd_tls *tls, SSL *ssl);
 
-/* For DTLS clients. Borrowed. */
+/* For connections over DTLS, each of which keeps tls alive by turnd_tls_hold until turnd_tls_free. Borrowed. */
+void turnd_tls_hold(struct turnd_tls *tls);
 struct dtls_ctx *turnd_tls_dtls(struct turnd_tls *tls);
 
 /* The BIO's methods, stream_tls.c's. */

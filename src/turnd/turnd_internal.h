@@ -216,9 +216,16 @@ void turnd_ring_place(struct turnd *t, unsigned worker, const struct turnd_ring_
 	const uint8_t *p, size_t n);
 
 unsigned turnd_shared_workers(const struct turnd_shared *s);
+struct turnd *turnd_shared_turnd(const struct turnd_shared *s, unsigned worker);
+/* TURND_TICKET_KEY_LEN bytes: a client that resumes a TLS session may meet another worker. */
+const uint8_t *turnd_shared_ticket_key(const struct turnd_shared *s);
 
 /* A relay port of this worker was taken or given back: the one thing in turnd_shared that changes while workers run. */
-void turnd_shared_mark(struct turnd_shared *s, unsigned home, uint16_t port, bool is_taken);
+void turnd_shared_mark(
+	struct turnd_shared *s, bool is_tcp, unsigned home, uint16_t port, bool is_taken);
+
+/* False for a TCP port of the relay range that no allocation has, and that may be another program's. */
+bool turnd_may_connect(const struct turnd *t, const struct addr *peer);
 
 /* Hands to other workers what the turn placed in their rings. */
 void turnd_hairpin_post(struct turnd *t);
@@ -227,6 +234,12 @@ void turnd_hairpin_post(struct turnd *t);
 
 void turnd_steer_init(struct turnd *t);
 void turnd_steer_free(struct turnd *t);
+/* What comes from this client is for that worker from now on. */
+void turnd_steer_to(
+	struct turnd *t, unsigned worker, uint16_t listener, const struct addr *client);
+/* Tells that worker that this one does not want the client any more. */
+void turnd_steer_end(
+	struct turnd *t, unsigned worker, uint16_t listener, const struct addr *client);
 /* turn_ops.hand_over. */
 bool turnd_hand_over(
 	void *arg, const struct turn_flow *flow, unsigned worker, struct slice request);
@@ -254,6 +267,10 @@ void turnd_stream_send(
 	struct turnd *t, const struct turn_flow *flow, struct slice bytes, bool is_data);
 uint8_t *turnd_stream_place(struct turnd *t, const struct turn_flow *flow, size_t n);
 void turnd_stream_close(struct turnd *t, const struct turn_flow *flow);
+
+/* turn_ops.hand_over for flows whose conn is not 0. */
+bool turnd_stream_hand_over(
+	struct turnd *t, const struct turn_flow *flow, unsigned worker, struct slice request);
 
 /* A datagram whose first byte is 20-63 (RFC 7983), on a listener with `dtls`. May be changed in place. */
 void turnd_dtls_rx(struct turnd *t, struct turnd_listener *l, struct udp_dgram *d);

@@ -234,6 +234,23 @@ static void ports_come_in_pairs_by_reservation(void **st)
 	kit_free(k);
 }
 
+/* RFC 8656 §7.2: a pair or nothing. */
+static void a_pair_that_cannot_be_kept_is_refused(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	cfg.reservations_max = 1;
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
+	for (uint16_t i = 0; i < 2; i++) {
+		struct kit_client c = kit_client(TURN_UDP, 0, (uint16_t)(4000 + i), "alice");
+		begin_allocate(k, &c, 17);
+		stun_put_number(&k->w, STUN_ATTR_EVEN_PORT, 0x80);
+		assert_int_equal(kit_send(k, &c), i ? STUN_ERR_CAPACITY : 0);
+	}
+	assert_int_equal(turn_alloc_count(k->server), 1);
+	kit_free(k);
+}
+
 static void lifetimes_are_clamped(void **st)
 {
 	(void)st;
@@ -345,6 +362,7 @@ int main(void)
 		cmocka_unit_test(dual_allocations_live_and_die_by_halves),
 		cmocka_unit_test(half_of_a_dual_allocation_may_be_missing),
 		cmocka_unit_test(ports_come_in_pairs_by_reservation),
+		cmocka_unit_test(a_pair_that_cannot_be_kept_is_refused),
 		cmocka_unit_test(lifetimes_are_clamped),
 		cmocka_unit_test(a_stream_ends_with_its_expired_allocation),
 		cmocka_unit_test(another_user_is_refused),

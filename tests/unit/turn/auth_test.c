@@ -233,7 +233,7 @@ static void the_order_of_refusals(void **st)
 	assert_null(w.id.username);
 	assert_int_equal(ASK(&w, "alice", "wonderland"), TURN_AUTH_OK);
 	assert_string_equal(w.id.username, "alice");
-	assert_false(w.differs || w.id.is_participant || w.id.is_sha256_key || w.id.expires_s);
+	assert_false(w.differs || w.id.is_participant || w.id.expires_s);
 	uint64_t alice = w.id.user_hash;
 	assert_int_equal(ASK(&w, "bob", "builder", .sha256_mac = true), TURN_AUTH_OK);
 	assert_true(w.id.user_hash != alice);
@@ -324,11 +324,9 @@ static void password_algorithms(void **st)
 	cfg.with_sha256 = true;
 	start(&w, &cfg);
 	assert_int_equal(ASK(&w, "alice", "wonderland", .algorithm = SHA), TURN_AUTH_OK);
-	assert_true(w.id.is_sha256_key);
 	assert_int_equal(ASK(&w, "alice", "wonderland", .algorithm = SHA, .sha256_mac = true), TURN_AUTH_OK);
 	assert_int_equal(ASK(&w, "alice", "wonderland", .algorithm = SHA, .both_macs = true), TURN_AUTH_OK);
 	assert_int_equal(ASK(&w, "alice", "wonderland", .algorithm = MD5, .sha256_mac = true), TURN_AUTH_OK);
-	assert_false(w.id.is_sha256_key);
 	assert_int_equal(ASK(&w, "alice", "wonderland"), TURN_AUTH_OK);
 	assert_int_equal(ASK(&w, "alice", "Wonderland", .algorithm = SHA), TURN_AUTH_WRONG);
 	/* Bidding down: the list is missing or another one. */
@@ -374,6 +372,31 @@ static void ready_made_keys(void **st)
 }
 
 /* The password that belongs to a REST name. */
+/* RFC 8489 §14.6: whole, because TURN says nothing else. */
+static void sha256_macs_are_whole(void **st)
+{
+	(void)st;
+	struct world w;
+	struct turn_auth_cfg cfg = base_cfg();
+	uint8_t mem[1000], key[32], digest[HMAC_SHA256_LEN];
+	const struct ask q = {"alice", "wonderland", .sha256_mac = true};
+	struct stun_msg m;
+	struct hmac_sha256 mac;
+	start(&w, &cfg);
+	assert_int_equal(check(&w, build(mem, sizeof mem, &w, &q), &q), TURN_AUTH_OK);
+	struct slice d = build(mem, sizeof mem, &w, &q);
+	assert_int_equal(stun_parse(&m, d), 0);
+	size_t at = m.integrity256_at, n = at + STUN_ATTR_HDR_LEN + 16;
+	wr16(mem + 2, (uint16_t)(n - STUN_HDR_LEN));
+	wr16(mem + at + 2, 16);
+	hmac_sha256_init(&mac, key, long_term_key(&q, "example.org", key));
+	struct slice covered = slice_of(mem, at);
+	hmac_sha256(&mac, &covered, 1, digest);
+	memcpy(mem + at + STUN_ATTR_HDR_LEN, digest, 16);
+	assert_int_equal(check(&w, slice_of(mem, n), &q), TURN_AUTH_BAD);
+	stop(&w);
+}
+
 static void rest_password(const char *user, const char *secret, char out[40])
 {
 	struct hmac_sha1 h;
@@ -429,6 +452,7 @@ static void rest_credentials(void **st)
 	assert_int_equal(ask_rest(&w, "1700000060:carol", secrets[0], true), TURN_AUTH_OK);
 	w.wall_s = 1700000060;
 	assert_int_equal(ask_rest(&w, "1700000060:carol", secrets[0], true), TURN_AUTH_EXPIRED);
+	assert_int_equal(ask_rest(&w, "0:carol", secrets[0], true), TURN_AUTH_EXPIRED);
 	assert_int_equal(ask_rest(&w, "1700000060:carol", secrets[0], false), TURN_AUTH_OK);
 	assert_int_equal(ask_rest(&w, "1700000060:carol", "third", true), TURN_AUTH_WRONG);
 	stop(&w);
@@ -900,6 +924,7 @@ int main(void)
 		cmocka_unit_test(the_challenge_is_small),
 		cmocka_unit_test(password_algorithms),
 		cmocka_unit_test(ready_made_keys),
+		cmocka_unit_test(sha256_macs_are_whole),
 		cmocka_unit_test(rest_credentials),
 		cmocka_unit_test(participants),
 		cmocka_unit_test(known_users),

@@ -58,6 +58,12 @@ static void guessing_passwords_is_slow(void **st)
 	struct kit_client far = kit_client(TURN_UDP, 0, 4000, "alice");
 	far.flow.client = kit_addr("198.51.100.8", 4000);
 	assert_int_equal(kit_allocate(k, &far), 0);
+	/* An allocation is of no use for guessing another user's password. */
+	struct kit_client other = kit_client(TURN_UDP, 0, 3999, "bob");
+	hmac_sha1_init(&other.mac, "guess", 5);
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(kit_refresh(k, &other, 600),
+			i < 5 ? STUN_ERR_UNAUTHENTICATED : -1);
 	kit_wait(k, 61000000);
 	assert_int_equal(kit_allocate(k, &c), 0);
 	kit_free(k);
@@ -85,6 +91,22 @@ static void guessing_names_is_slow(void **st)
 	bob = kit_client(TURN_UDP, 0, 3998, "bob");
 	bob.flow.client = kit_addr("198.51.100.8", 3998);
 	assert_int_equal(kit_allocate(k, &bob), 0);
+	kit_free(k);
+}
+
+/* CONNECTION-ID has 32 bits, and who shares a password may try them all. */
+static void guessing_connections_is_slow(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	cfg.auth_failures_per_user = 5;
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
+	struct kit_client c = kit_client(TURN_TCP, 9, 4000, "alice");
+	for (uint32_t i = 0; i < 6; i++) {
+		kit_begin(k, &c, STUN_CONNECTION_BIND);
+		stun_put_number(&k->w, STUN_ATTR_CONNECTION_ID, 77 + i);
+		assert_int_equal(kit_send(k, &c), i < 5 ? STUN_ERR_BAD_REQUEST : -1);
+	}
 	kit_free(k);
 }
 
@@ -152,6 +174,7 @@ int main(void)
 		cmocka_unit_test(answers_are_not_longer_than_questions),
 		cmocka_unit_test(guessing_passwords_is_slow),
 		cmocka_unit_test(guessing_names_is_slow),
+		cmocka_unit_test(guessing_connections_is_slow),
 		cmocka_unit_test(allocations_have_a_rate),
 		cmocka_unit_test(a_64_is_one_address),
 		cmocka_unit_test(the_table_is_bounded),

@@ -97,12 +97,42 @@ static void a_ticket_of_another_allocation(void **st)
 	kit_free(k);
 }
 
+/* RFC 6062 §4.1: the control connection of TCP connections is a stream. */
+static void a_tcp_allocation_stays_on_streams(void **st)
+{
+	(void)st;
+	struct kit *k = kit_new();
+	struct kit_client a = kit_client(TURN_TCP, 5, 4000, "alice"),
+			  b = kit_client(TURN_UDP, 0, 4001, "alice"),
+			  c = kit_client(TURN_TLS, 6, 4002, "alice");
+	struct addr peer = kit_addr("10.0.0.5", 900), relayed;
+	uint8_t ticket[64];
+	kit_begin(k, &a, STUN_ALLOCATE);
+	stun_put_number(&k->w, STUN_ATTR_REQUESTED_TRANSPORT, STUN_TRANSPORT_TCP);
+	stun_put(&k->w, STUN_ATTR_MOBILITY_TICKET, NULL, 0);
+	assert_int_equal(kit_send(k, &a), 0);
+	assert_true(stun_addr(&k->m, STUN_ATTR_XOR_RELAYED_ADDRESS, &relayed));
+	struct turn_relay *r = kit_relay(k, &relayed);
+	size_t n = ticket_of(k, ticket);
+	kit_begin(k, &a, STUN_CONNECT);
+	stun_put_xor_addr(&k->w, STUN_ATTR_XOR_PEER_ADDRESS, &peer);
+	assert_int_equal(kit_send(k, &a), -1);
+	assert_int_equal(refresh_with(k, &b, ticket, n), STUN_ERR_BAD_REQUEST);
+	assert_int_equal(refresh_with(k, &c, ticket, n), 0);
+	unsigned before = k->n_answers;
+	turn_peer_connected(k->server, r->alloc, k->peers[0].id);
+	assert_int_equal(kit_result(k, before), 0);
+	assert_int_equal(k->answer_flow.conn, 6);
+	kit_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_allocation_moves),
 		cmocka_unit_test(mobility_is_switched_off),
 		cmocka_unit_test(a_ticket_of_another_allocation),
+		cmocka_unit_test(a_tcp_allocation_stays_on_streams),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,55 @@ static void requests_wait_for_the_database(void **st)
 	kit_free(k);
 }
 
+static void one_address_does_not_fill_the_queue(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	cfg.pending_max = 64;
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_LOOKUP);
+	for (uint16_t i = 0; i < 17; i++) {
+		struct kit_client c = kit_client(TURN_UDP, 0, (uint16_t)(4000 + i), "carol");
+		assert_int_equal(kit_allocate(k, &c), i < 16 ? -1 : STUN_ERR_SERVER);
+	}
+	struct kit_client other = kit_client(TURN_UDP, 0, 4000, "carol");
+	other.flow.client = kit_addr("198.51.100.8", 4000);
+	assert_int_equal(kit_allocate(k, &other), -1);
+	/* Nor does it ask the database for names without end. */
+	cfg.auth_failures_per_address = 5;
+	turn_reload(k->server, &cfg, k->policy);
+	unsigned asked = k->n_lookups;
+	for (unsigned i = 0; i < 50; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "guess%u", i);
+		struct kit_client c = kit_client(TURN_UDP, 0, (uint16_t)(5000 + i), name);
+		(void)kit_allocate(k, &c);
+	}
+	assert_in_range(k->n_lookups - asked, 1, 5);
+	kit_free(k);
+}
+
+static void long_requests_do_not_wait(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_LOOKUP);
+	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "carol");
+	struct stun_writer w;
+	struct slice m;
+	static uint8_t big[8192], zeros[4096];
+	kit_get_nonce(k, &c);
+	stun_begin(&w, big, sizeof big, STUN_ALLOCATE, STUN_REQUEST, (const uint8_t *)"abcdefghijkl");
+	stun_put(&w, STUN_ATTR_PADDING, zeros, sizeof zeros);
+	stun_put(&w, STUN_ATTR_USERNAME, "carol", 5);
+	stun_put(&w, STUN_ATTR_REALM, KIT_REALM, strlen(KIT_REALM));
+	stun_put(&w, STUN_ATTR_NONCE, c.nonce, c.nonce_n);
+	assert_int_equal(stun_seal(&w, &c.mac, &m), 0);
+	unsigned n = k->n_answers;
+	kit_rx(k, &c.flow, m);
+	assert_int_equal(kit_result(k, n), STUN_ERR_SERVER);
+	kit_free(k);
+}
+
 static void nobody_waits_on_a_closed_connection(void **st)
 {
 	(void)st;
@@ -81,6 +130,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests_wait_for_the_database),
+		cmocka_unit_test(one_address_does_not_fill_the_queue),
+		cmocka_unit_test(long_requests_do_not_wait),
 		cmocka_unit_test(nobody_waits_on_a_closed_connection),
 		cmocka_unit_test(an_unknown_user_is_told),
 		cmocka_unit_test(a_silent_database_is_given_up),

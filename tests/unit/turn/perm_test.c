@@ -304,6 +304,63 @@ static void bandwidth_is_bounded_each_way(void **st)
 	kit_free(k);
 }
 
+static void nothing_has_port_0(void **st)
+{
+	(void)st;
+	struct kit *k = kit_new();
+	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice");
+	struct addr peer = kit_addr("10.0.0.5", 0);
+	assert_int_equal(kit_allocate(k, &c), 0);
+	assert_int_equal(kit_bind(k, &c, 0x4000, &peer), STUN_ERR_FORBIDDEN);
+	assert_int_equal(kit_permit(k, &c, &peer), 0);
+	assert_false(kit_indicate(k, &c, &peer, "x", 1));
+	kit_free(k);
+}
+
+/* An operator who denies a range wants it to be left alone now. */
+static void a_new_policy_counts_at_once(void **st)
+{
+	(void)st;
+	struct kit *k = kit_new();
+	struct turn_cfg cfg = kit_cfg();
+	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice"),
+			  t = kit_client(TURN_TCP, 5, 4001, "alice");
+	struct addr bad = kit_addr("10.0.0.5", 900), good = kit_addr("10.0.0.6", 900), relayed;
+	assert_int_equal(kit_allocate(k, &c), 0);
+	assert_true(stun_addr(&k->m, STUN_ATTR_XOR_RELAYED_ADDRESS, &relayed));
+	struct turn_relay *r = kit_relay(k, &relayed);
+	assert_int_equal(kit_bind(k, &c, 0x4000, &bad), 0);
+	assert_int_equal(kit_bind(k, &c, 0x4001, &good), 0);
+	kit_begin(k, &t, STUN_ALLOCATE);
+	stun_put_number(&k->w, STUN_ATTR_REQUESTED_TRANSPORT, STUN_TRANSPORT_TCP);
+	assert_int_equal(kit_send(k, &t), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		kit_begin(k, &t, STUN_CONNECT);
+		stun_put_xor_addr(&k->w, STUN_ATTR_XOR_PEER_ADDRESS, i ? &good : &bad);
+		assert_int_equal(kit_send(k, &t), -1);
+	}
+
+	const char *allow[] = {"10.0.0.0/24"}, *deny[] = {"10.0.0.5"};
+	struct turn_policy_cfg policy = {
+		.allow = allow, .n_allow = 1, .deny = deny, .n_deny = 1, .deny_wins = true};
+	struct turn_policy *old = k->policy;
+	struct errbuf eb = {0};
+	assert_int_equal(turn_policy_new(&k->policy, &policy, &eb), 0);
+	unsigned n = k->n_answers;
+	turn_reload(k->server, &cfg, k->policy);
+	turn_policy_free(old);
+	assert_false(kit_channel_data(k, &c, 0x4000, "x", 1));
+	assert_false(kit_indicate(k, &c, &bad, "x", 1));
+	assert_int_equal(kit_from_peer(k, r, &bad, "x", 1), 0);
+	assert_true(kit_channel_data(k, &c, 0x4001, "x", 1));
+	assert_true(kit_indicate(k, &c, &good, "x", 1));
+	assert_int_equal(kit_from_peer(k, r, &good, "x", 1), 1);
+	assert_int_equal(kit_result(k, n), STUN_ERR_CONNECTION_FAILED);
+	assert_false(k->peers[0].is_open);
+	assert_true(k->peers[1].is_open);
+	kit_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +375,8 @@ int main(void)
 		cmocka_unit_test(a_socket_that_cannot_be_had),
 		cmocka_unit_test(icmp_is_told),
 		cmocka_unit_test(bandwidth_is_bounded_each_way),
+		cmocka_unit_test(nothing_has_port_0),
+		cmocka_unit_test(a_new_policy_counts_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

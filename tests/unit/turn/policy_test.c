@@ -183,16 +183,21 @@ static const struct {
 	{"ff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "100::", "100::ffff:ffff:ffff:ffff", "100:0:0:1::"},
 	{"2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff",
 		"2001:1::"},
+	{"2001:1:ffff:ffff:ffff:ffff:ffff:ffff", "2001:2::", "2001:2:0:ffff:ffff:ffff:ffff:ffff", "2001:2:1::"},
 	{"2001:db7:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db8::",
 		"2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", "2001:db9::"},
 	{"2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2002::",
 		"2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2003::"},
+	{"3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff",
+		"3fff:1000::"},
+	{"5eff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+		"5f01::"},
 	{"fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "fc00::",
 		"fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "fe00::"},
 	{"fe7f:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "fe80::",
-		"febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "fec0::"},
-	{"feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ff00::",
-		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", ""},
+		"febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", ""},
+	{"", "fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", ""},
+	{"", "ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", ""},
 };
 
 static void every_v6_boundary(void **st)
@@ -274,6 +279,55 @@ static void own_addresses_are_reachable(void **st)
 	turn_policy_free(p);
 }
 
+/* Past the firewall there are databases and the process's own HTTP. */
+static void tcp_reaches_no_service_of_this_machine(void **st)
+{
+	static const char *const allow[] = {"198.18.0.0/15", "9.9.9.9"};
+	const struct addr sfu = address("8.8.4.4", 7882), local[] = {address("9.9.9.9", 0),
+		address("2a00::1", 0), address("127.0.0.1", 0), address("10.0.0.1", 0)},
+		relay = address("8.8.8.8", 0);
+	struct turn_policy_cfg cfg = {.own = &sfu,
+		.n_own = 1,
+		.own_relay = &relay,
+		.n_own_relay = 1,
+		.relay_first = 30000,
+		.relay_last = 40000,
+		.local = local,
+		.n_local = 4};
+	static const struct {
+		const char *ip;
+		uint16_t port;
+		bool plain, listed, spared;
+	} rows[] = {
+		{"8.8.8.8", 30000, true, true, true}, {"8.8.8.8", 6379, false, false, false},
+		{"8.8.4.4", 7882, false, false, false}, {"9.9.9.9", 22, false, true, false},
+		{"2a00::1", 80, false, false, false}, {"2a00::2", 80, true, true, true},
+		{"127.0.0.1", 80, false, false, true}, {"10.0.0.1", 80, false, false, true},
+		{"1.1.1.1", 80, true, true, true},
+	};
+	for (unsigned round = 0; round < 3; round++) {
+		cfg.allow = allow;
+		cfg.n_allow = round == 1 ? ARRAY_LEN(allow) : 0;
+		cfg.allow_loopback = cfg.allow_private = round == 2;
+		struct turn_policy *p = make(&cfg);
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+			struct addr a = address(rows[i].ip, rows[i].port);
+			bool want[] = {rows[i].plain, rows[i].listed, rows[i].spared};
+			if (turn_policy_allows_tcp(p, &a) != want[round])
+				fail_msg("round %u: %s", round, rows[i].ip);
+		}
+		struct addr free_port = address("8.8.8.8", 30000), udp = address("8.8.4.4", 7882);
+		assert_false(turn_policy_allows_tcp_stranger(p, &free_port));
+		assert_true(turn_policy_allows(p, &udp));
+		turn_policy_free(p);
+	}
+	cfg.no_builtin = true;
+	struct turn_policy *p = make(&cfg);
+	struct addr a = address("8.8.8.8", 6379);
+	assert_true(turn_policy_allows_tcp(p, &a));
+	turn_policy_free(p);
+}
+
 static void wrong_entries_are_named(void **st)
 {
 	static const char *const rows[] = {"", "x", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0/8",
@@ -336,6 +390,7 @@ int main(void)
 		cmocka_unit_test(switches_spare_what_they_name),
 		cmocka_unit_test(allow_wins_unless_deny_does),
 		cmocka_unit_test(own_addresses_are_reachable),
+		cmocka_unit_test(tcp_reaches_no_service_of_this_machine),
 		cmocka_unit_test(wrong_entries_are_named),
 		cmocka_unit_test(sorted_ranges_agree_with_a_walk),
 	};

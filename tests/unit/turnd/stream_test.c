@@ -347,6 +347,43 @@ static void a_burst_is_no_slow_reader(void **state)
 	slow_close(&s);
 }
 
+/* ---------------------------------------------------------------- who has proved nothing */
+
+static void strangers_hold_little_memory(void **state)
+{
+	struct world *w = *state;
+	static const uint8_t long_one[] = {0, 1, 0xf0, 0, 0x21, 0x12, 0xa4, 0x42};
+	int known = client_connect(w, 0), stranger = client_connect(w, 0);
+	(void)client_allocate(w, known, UDP_RELAY);
+	client_send(known, long_one, sizeof long_one);
+	assert_false(client_is_closed(w, known));
+	client_send(stranger, long_one, sizeof long_one);
+	assert_true(client_is_closed(w, stranger));
+	close(known);
+	close(stranger);
+}
+
+static void strangers_have_to_read(void **state)
+{
+	struct world *w = *state;
+	struct request r;
+	uint64_t before = metric_sum(M_TURN_STREAMS_SLOW);
+	int fd = client_connect(w, 4096), small = 4096;
+	struct stream *st = list_first(&w->t->streams->all, struct stream, node);
+	assert_int_equal(
+		setsockopt(st->wire.io.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+	uint8_t all[50 * 20];
+	for (size_t i = 0; i < 50; i++)
+		memcpy(all + i * 20, binding(&r, 1).p, 20);
+	for (int i = 0; i < 1000 && metric_sum(M_TURN_STREAMS_SLOW) == before; i++) {
+		assert_in_range(st->wire.out.bytes, 0, 32 * 1024);
+		(void)send(fd, all, sizeof all, MSG_NOSIGNAL);
+		turn_once(w);
+	}
+	assert_int_equal(metric_sum(M_TURN_STREAMS_SLOW), before + 1);
+	close(fd);
+}
+
 /* ---------------------------------------------------------------- PROXY protocol */
 
 static void the_proxy_says_who_the_client_is(void **state)
@@ -355,18 +392,22 @@ static void the_proxy_says_who_the_client_is(void **state)
 	struct request r;
 	struct stun_msg m;
 	uint8_t p[2048];
-	static const char header[] = "PROXY TCP4 192.0.2.7 198.51.100.2 5000 443\r\n";
-	int fd = client_connect(w, 0);
-	for (size_t i = 0; i < sizeof header - 1; i++) {
-		client_send(fd, header + i, 1);
-		turn_once(w);
+	/* One address has one form: limits and nonces go by it. */
+	static const char *const headers[] = {"PROXY TCP4 192.0.2.7 198.51.100.2 5000 443\r\n",
+		"PROXY TCP6 ::ffff:192.0.2.7 ::ffff:198.51.100.2 5000 443\r\n"};
+	for (size_t k = 0; k < ARRAY_LEN(headers); k++) {
+		int fd = client_connect(w, 0);
+		for (const char *c = headers[k]; *c; c++) {
+			client_send(fd, c, 1);
+			turn_once(w);
+		}
+		struct slice q = binding(&r, 1);
+		client_send(fd, q.p, q.n);
+		client_answer(w, fd, &m, p);
+		char text[ADDR_TEXT_CAP];
+		assert_string_equal(addr_format(&m.mapped, text), "192.0.2.7:5000");
+		close(fd);
 	}
-	struct slice q = binding(&r, 1);
-	client_send(fd, q.p, q.n);
-	client_answer(w, fd, &m, p);
-	char text[ADDR_TEXT_CAP];
-	assert_string_equal(addr_format(&m.mapped, text), "192.0.2.7:5000");
-	close(fd);
 }
 
 static void a_proxy_has_to_say_it(void **state)
@@ -418,6 +459,8 @@ int main(void)
 		IN_WORLD(what_waited_too_long_is_not_sent_any_more),
 		IN_WORLD(who_reads_no_answers_is_closed),
 		IN_WORLD(a_burst_is_no_slow_reader),
+		IN_WORLD(strangers_hold_little_memory),
+		IN_WORLD(strangers_have_to_read),
 		BEHIND_PROXY(the_proxy_says_who_the_client_is),
 		BEHIND_PROXY(a_proxy_has_to_say_it),
 		BEHIND_PROXY(others_may_not_speak_it),

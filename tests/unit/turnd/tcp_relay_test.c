@@ -280,6 +280,80 @@ static void a_data_connection_that_nobody_waits_for(void **state)
 	close(fd);
 }
 
+/* What listens on a port of the relay range and is no relayed address is another program. */
+static void other_programs_of_this_machine_are_not_reached(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene_open(w), other = scene_open(w);
+	struct stun_msg m;
+	uint8_t p[2048];
+	struct errbuf eb = {""};
+	struct addr own = loopback(0);
+	const struct turn_policy_cfg cfg = {
+		.own_relay = &own, .n_own_relay = 1, .relay_first = 1, .relay_last = 65535};
+	struct turn_policy *old = w->policy;
+	const struct turnd_cfg same = w->t->cfg;
+	assert_int_equal(turn_policy_new(&w->policy, &cfg, &eb), 0);
+	assert_int_equal(turnd_reload(w->t, &same, w->policy, &eb), 0);
+	turn_policy_free(old);
+	ask_connect(&s);
+	client_answer(w, s.control, &m, p);
+	assert_int_equal(m.error_code, 447);
+	s.peer = other.relayed;
+	(void)connect_peer(w, &s);
+	scene_close(&s);
+	scene_close(&other);
+}
+
+static size_t drain(int fd, uint8_t *p, size_t cap)
+{
+	size_t all = 0;
+	for (ssize_t n; (n = recv(fd, p, cap, 0)) > 0;)
+		all += (size_t)n;
+	return all;
+}
+
+static void bandwidth_is_limited_and_counted(void **state)
+{
+	enum { RATE = 100000, SECONDS = 5 };
+	struct world *w = *state;
+	struct errbuf eb = {""};
+	struct turnd_cfg cfg = w->t->cfg;
+	cfg.turn.allocation_bytes_per_s = RATE;
+	assert_int_equal(turnd_reload(w->t, &cfg, w->policy, &eb), 0);
+	struct scene s = scene_open(w);
+	struct addr from;
+	uint32_t id = connect_peer(w, &s);
+	int peer = accept_peer(w, &s, &from), data = bind_data(w, id, "");
+	static uint8_t p[65536];
+	for (int direction = 0; direction < 2; direction++) {
+		int from_fd = direction ? data : peer, to_fd = direction ? peer : data;
+		size_t got = 0;
+		for (int ms = 0; ms < SECONDS * 1000; ms += 10) {
+			(void)send(from_fd, p, sizeof p, MSG_NOSIGNAL | MSG_DONTWAIT);
+			advance(w, 10 * 1000);
+			got += drain(to_fd, p, sizeof p);
+		}
+		assert_in_range(got, (SECONDS - 1) * RATE, (SECONDS + 1) * RATE + STREAM_RX);
+		struct turn_alloc_info info;
+		turn_alloc_info(turn_alloc_next(turnd_server(w->t), NULL), &info);
+		assert_true((direction ? info.peer_bytes_out : info.peer_bytes_in) >= got);
+		assert_true((direction ? info.bytes_in : info.bytes_out) >= got);
+	}
+	/* Without more to come the last of it arrives. */
+	client_send(peer, "end", 3);
+	uint8_t last = 0;
+	for (int i = 0; i < 20000 && last != 'd'; i++) {
+		advance(w, 10 * 1000);
+		for (ssize_t n; (n = recv(data, p, sizeof p, 0)) > 0;)
+			last = p[n - 1];
+	}
+	assert_int_equal(last, 'd');
+	close(peer);
+	close(data);
+	scene_close(&s);
+}
+
 int main(void)
 {
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
@@ -291,6 +365,8 @@ int main(void)
 		IN_WORLD(nobody_listens),
 		IN_WORLD(the_end_of_the_allocation_ends_its_connections),
 		IN_WORLD(a_data_connection_that_nobody_waits_for),
+		IN_WORLD(other_programs_of_this_machine_are_not_reached),
+		IN_WORLD(bandwidth_is_limited_and_counted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

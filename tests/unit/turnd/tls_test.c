@@ -1,11 +1,9 @@
 #include "world.h"
 
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
+#include "cert.h"
 
-enum { SERIAL_1 = 1001, SERIAL_2 = 2002, FAR_S = 30 * 24 * 3600 };
+enum { SERIAL_1 = 1001, SERIAL_2 = 2002 };
 
 static struct world world;
 static char dir[] = "/tmp/sterna-tls-XXXXXX";
@@ -13,39 +11,6 @@ static char cert_path[64], key_path[64], cert2_path[64], key2_path[64], expired_
 	locked_path[64], empty_path[64];
 
 /* ---------------------------------------------------------------- files */
-
-static EVP_PKEY *make_key(const char *path, const char *password)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	FILE *f = fopen(path, "w");
-	assert_non_null(key);
-	assert_non_null(f);
-	assert_int_equal(PEM_write_PrivateKey(f, key, password ? EVP_aes_128_cbc() : NULL,
-				 (const unsigned char *)password,
-				 password ? (int)strlen(password) : 0, NULL, NULL),
-		1);
-	fclose(f);
-	return key;
-}
-
-static void make_cert(const char *path, EVP_PKEY *key, long serial, long ends_s)
-{
-	X509 *x = X509_new();
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), serial);
-	X509_gmtime_adj(X509_getm_notBefore(x), -2 * FAR_S);
-	X509_gmtime_adj(X509_getm_notAfter(x), ends_s);
-	X509_NAME_add_entry_by_txt(
-		X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
-	X509_set_issuer_name(x, X509_get_subject_name(x));
-	X509_set_pubkey(x, key);
-	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
-	assert_int_equal(PEM_write_X509(f, x), 1);
-	fclose(f);
-	X509_free(x);
-}
 
 static void path_of(char out[64], const char *name)
 {
@@ -63,11 +28,11 @@ static int make_files(void **state)
 	path_of(expired_path, "expired.pem");
 	path_of(locked_path, "locked.pem");
 	path_of(empty_path, "empty.pem");
-	EVP_PKEY *key = make_key(key_path, NULL), *key2 = make_key(key2_path, NULL);
-	make_cert(cert_path, key, SERIAL_1, FAR_S);
-	make_cert(expired_path, key, SERIAL_1, -FAR_S);
-	make_cert(cert2_path, key2, SERIAL_2, FAR_S);
-	EVP_PKEY_free(make_key(locked_path, "secret"));
+	EVP_PKEY *key = cert_key_file(key_path, NULL), *key2 = cert_key_file(key2_path, NULL);
+	cert_file(cert_path, key, SERIAL_1, CERT_FAR_S);
+	cert_file(expired_path, key, SERIAL_1, -CERT_FAR_S);
+	cert_file(cert2_path, key2, SERIAL_2, CERT_FAR_S);
+	EVP_PKEY_free(cert_key_file(locked_path, "secret"));
 	fclose(fopen(empty_path, "w"));
 	EVP_PKEY_free(key);
 	EVP_PKEY_free(key2);

@@ -28,6 +28,7 @@ struct world {
 	struct turnd_shared *shared;
 	struct turnd *t;
 	struct addr at; /* of the TCP listener */
+	struct world *other; /* a second worker of the same process, turned with this one */
 };
 
 static inline struct addr loopback(uint16_t port)
@@ -40,9 +41,13 @@ static inline struct addr loopback(uint16_t port)
 static inline void turn_once(struct world *w)
 {
 	ev_wait(&w->worker.ev, 0);
+	pktbox_drain(&w->worker.packets, &w->worker.packet_taker, 1024);
 	ev_dispatch(&w->worker.ev);
 	wheel_run(&w->worker.wheel, w->worker.now_us);
+	mbox_drain(&w->worker.mbox, &w->worker, 256);
 	turnd_end_turn(w->t);
+	if (w->other)
+		turn_once(w->other);
 }
 
 static inline void advance(struct world *w, uint64_t us)
@@ -81,7 +86,9 @@ static inline struct turnd_cfg world_cfg(const struct turnd_listen *listen)
 	};
 }
 
-static inline int world_open(struct world *w, const struct turnd_cfg *cfg, struct errbuf *eb)
+/* `first`: the worker with which this one is in a process; NULL = alone, or the first one of n. */
+static inline int world_open_one(struct world *w, struct world *first, unsigned n,
+	const struct turnd_cfg *cfg, struct errbuf *eb)
 {
 	static const struct turn_auth_ops no_lookup = {0};
 	const struct turn_auth_cfg auth = {.realm = "test",
@@ -96,11 +103,11 @@ static inline int world_open(struct world *w, const struct turnd_cfg *cfg, struc
 	*w = (struct world){0};
 	metric_thread_init();
 	log_set_level(LOG_LEVEL_OFF);
-	assert_int_equal(worker_init(&w->worker, 0, &ops, NULL, 16), 0);
+	assert_int_equal(worker_init(&w->worker, first != NULL, &ops, NULL, 16), 0);
 	assert_int_equal(turn_auth_new(&w->auth, &auth, &no_lookup, NULL, eb), 0);
 	assert_int_equal(turn_policy_new(&w->policy, &policy, eb), 0);
 	w->quota = turn_quota_new(&quota);
-	w->shared = turnd_shared_new(1);
+	w->shared = first ? first->shared : turnd_shared_new(n);
 	int err = turnd_new(
 		&w->t, &w->worker, NULL, w->shared, cfg, w->auth, w->policy, w->quota, eb);
 	socklen_t len = sizeof w->at;
@@ -109,8 +116,17 @@ static inline int world_open(struct world *w, const struct turnd_cfg *cfg, struc
 	return err;
 }
 
+static inline int world_open(struct world *w, const struct turnd_cfg *cfg, struct errbuf *eb)
+{
+	return world_open_one(w, NULL, 1, cfg, eb);
+}
+
 static inline void world_close(struct world *w)
 {
+	if (w->other) {
+		w->other->shared = NULL;
+		world_close(w->other);
+	}
 	turnd_free(w->t);
 	turn_auth_free(w->auth);
 	turn_policy_free(w->policy);
