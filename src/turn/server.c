@@ -152,6 +152,11 @@ bool turn_flow_has_alloc(const struct turn_server *s, const struct turn_flow *fl
 	return turn_table_find(&s->flows, flow) != NULL;
 }
 
+bool turn_flow_is_here(const struct turn_server *s, const struct turn_flow *flow)
+{
+	return turn_flow_has_alloc(s, flow) || turn_pending_has_flow(s, flow);
+}
+
 struct method {
 	uint16_t method;
 	void (*handle)(struct turn_req *rq);

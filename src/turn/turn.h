@@ -215,6 +215,9 @@ void turn_flow_closed(struct turn_server *s, const struct turn_flow *flow);
 /* True while an allocation belongs to this flow: its connection may be silent for long. */
 bool turn_flow_has_alloc(const struct turn_server *s, const struct turn_flow *flow);
 
+/* The same, or a request on this flow waits for a look-up and may make one. */
+bool turn_flow_is_here(const struct turn_server *s, const struct turn_flow *flow);
+
 /*
  * RFC 6062, answers to peer_connect, and a peer that connected by itself: turn_peer_incoming
  * returns false to refuse it. After turn_peer_failed, turn_peer_closed and a refusal the handle is

@@ -301,6 +301,7 @@ void turn_limits_failed(struct turn_limits *l, const struct addr *from, struct s
 bool turn_pending_add(struct turn_server *s, const struct turn_req *rq, uint64_t lookup);
 bool turn_pending_has(
 	const struct turn_server *s, const struct turn_flow *flow, const uint8_t *tid);
+bool turn_pending_has_flow(const struct turn_server *s, const struct turn_flow *flow);
 uint64_t turn_pending_expire(struct turn_server *s, uint64_t now_us);
 /* The connection is gone: nobody waits any more. */
 void turn_pending_drop(struct turn_server *s, const struct turn_flow *flow);
