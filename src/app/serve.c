@@ -318,13 +318,21 @@ static int start_front(struct server *s, struct errbuf *eb)
 	return err ? err : serve_metrics_front(s->cfg, &shared, &s->metrics, eb);
 }
 
+/* On a worker's thread. */
+static void pass_http(void *arg, int fd, const struct addr *client)
+{
+	const struct server *s = arg;
+	front_adopt(s->front, fd, client);
+}
+
 static int start_turn(struct server *s, struct errbuf *eb)
 {
 	if (!s->cfg->turn.enabled)
 		return 0;
 	size_t cap = (size_t)s->n_workers * ICE_LOCALS_MAX * 4;
 	struct addr *addrs = xcalloc(cap, sizeof *addrs);
-	const struct turn_host_sfu sfu = {addrs, serve_sfu_addrs(s->cfg, s->n_workers, addrs, cap)};
+	const struct turn_host_sfu sfu = {
+		addrs, serve_sfu_addrs(s->cfg, s->n_workers, addrs, cap), pass_http, s};
 	int err = turn_host_new(&s->turn, s->cfg, s->n_workers, &sfu, eb);
 	if (!err)
 		metric_set_extra(turn_host_print_metrics, s->turn);

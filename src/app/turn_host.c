@@ -32,6 +32,8 @@ struct turn_host {
 	struct turn_settings *settings; /* the newest */
 	struct turn_quota *quota;
 	struct turnd_shared *shared;
+	void (*http_pass)(void *arg, int fd, const struct addr *client);
+	void *http_arg;
 	struct store_turn *store; /* NULL without a database */
 	struct store_stats *stats;
 	struct end *ends;
@@ -411,6 +413,8 @@ int turn_host_new(struct turn_host **out, const struct config *cfg, unsigned n_w
 	h->n_ends = n_workers;
 	h->ends = xcalloc(n_workers, sizeof *h->ends);
 	h->n_sfu = sfu->n;
+	h->http_pass = cfg->turn.http_share ? sfu->http_pass : NULL;
+	h->http_arg = sfu->http_arg;
 	h->sfu = xmemdup(sfu->addrs, sfu->n * sizeof *sfu->addrs);
 	h->metric_users = cfg->turn.metric_user_labels ? cfg->turn.metric_users : 0;
 	rng_bytes(h->nonce_key, sizeof h->nonce_key);
@@ -439,9 +443,12 @@ int turn_host_add(
 	e->settings = turn_settings_ref(h->settings);
 	timer_init(&e->secrets_timer, ask_for_secrets, e);
 	int err = turn_auth_new(&e->auth, &e->settings->auth, &auth_ops, e, eb);
+	struct turnd_cfg cfg = e->settings->turnd;
+	cfg.http_pass = h->http_pass;
+	cfg.http_arg = h->http_arg;
 	if (!err)
-		err = turnd_new(&e->turnd, w, rtc, h->shared, &e->settings->turnd, e->auth,
-			e->settings->policy, h->quota, eb);
+		err = turnd_new(&e->turnd, w, rtc, h->shared, &cfg, e->auth, e->settings->policy,
+			h->quota, eb);
 	if (!err)
 		turnd_on_ended(e->turnd, on_ended, e);
 	return err;

@@ -21,6 +21,8 @@ struct turn_host;
 struct turn_host_sfu {
 	const struct addr *addrs; /* see turn_surroundings */
 	size_t n;
+	void (*http_pass)(void *arg, int fd, const struct addr *client); /* turn.http_share; see turnd_cfg */
+	void *http_arg;
 };
 
 /* Returns owned in *out. -ERR_CONFIG, -ERR_SYSTEM with the fix in eb. */

@@ -187,6 +187,8 @@ enum drop_reason {
 		"Connections of TURN clients refused: too many, or no descriptor left.")           \
 	X(TURN_STREAMS_MOVED, "sterna_turn_streams_moved_total", "counter",                        \
 		"Connections (TCP, TLS, DTLS) of TURN clients that went to the worker they asked about.")           \
+	X(TURN_HTTP, "sterna_turn_http_connections_total", "counter",                              \
+		"HTTPS connections that came on TURN's TLS ports.")                                \
 	X(TURN_STREAMS_IDLE, "sterna_turn_streams_idle_total", "counter",                          \
 		"Connections of TURN clients closed because nothing came.")                        \
 	X(TURN_STREAMS_SLOW, "sterna_turn_streams_slow_total", "counter",                          \
@@ -204,7 +206,7 @@ enum drop_reason {
 	X(TURN_QUEUE_BYTES, "sterna_turn_queue_bytes", "gauge",                                    \
 		"Memory of what waits for TCP and TLS clients and TCP peers.")                     \
 	X(TURN_TCP_PEERS, "sterna_turn_tcp_peers", "gauge",                                        \
-		"TCP connections to peers of TURN clients open now.") \
+		"TCP connections to peers of TURN clients, and HTTPS ones, open now.") \
 	X(TURN_ALLOCATIONS_UDP, "sterna_turn_allocations_udp", "gauge",                            \
 		"Allocations of clients over UDP now.")                                            \
 	X(TURN_ALLOCATIONS_TCP, "sterna_turn_allocations_tcp", "gauge",                            \

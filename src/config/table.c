@@ -412,8 +412,10 @@ const struct config_row config_rows[] = {
 			"Empty = none is offered."},
 	{"turn.other_port", CONFIG_PORT, AT(turn.other_port), OURS, .init = "3479", .min = 1,
 		.help = "Second port for NAT behaviour discovery."},
-	{"turn.http_share", CONFIG_BOOL, AT(turn.http_share), IDLE_OURS, .init = "false",
-		.help = "Take TURN over TLS on the HTTPS port too."},
+	{"turn.http_share", CONFIG_BOOL, AT(turn.http_share), OURS, .init = "false",
+		.help = "Serve HTTPS (and wss) on the TLS ports of TURN too, with the same "
+			"certificate: one port 443 for "
+			"both."},
 	{"turn.key_password", CONFIG_SECRET, AT(turn.key_password), OURS_RELOAD,
 		.help = "Password of turn.key_file, if it is encrypted."},
 	{"turn.tls_ciphers", CONFIG_STR, AT(turn.tls_ciphers), OURS_RELOAD,
@@ -553,7 +555,8 @@ const struct config_row config_rows[] = {
 	{"turn.udp_relay", CONFIG_BOOL, AT(turn.udp_relay), OURS_RELOAD, .init = "true",
 		.help = "Relay to peers over UDP."},
 	{"turn.tcp_relay", CONFIG_BOOL, AT(turn.tcp_relay), OURS_RELOAD, .init = "true",
-		.help = "Relay to peers over TCP (RFC 6062)."},
+		.help = "Relay to peers over TCP (RFC 6062). Services of this machine itself are reached if "
+			"turn.allowed_peers names its address."},
 	{"turn.stun", CONFIG_BOOL, AT(turn.stun), OURS_RELOAD, .init = "true",
 		.help = "Answer STUN Binding requests."},
 	{"turn.stun_only", CONFIG_BOOL, AT(turn.stun_only), OURS_RELOAD, .init = "false",

@@ -29,7 +29,9 @@ static int client_new(struct lws *wsi)
 	struct client *c = XNEW(struct client);
 	socklen_t n = sizeof c->peer;
 	c->f = front_of(wsi);
-	if (getpeername(lws_get_socket_fd(wsi), &c->peer.sa, &n) != 0) {
+	if (c->f->adopting) {
+		c->peer = *c->f->adopting;
+	} else if (getpeername(lws_get_socket_fd(wsi), &c->peer.sa, &n) != 0) {
 		xfree(c);
 		return -1;
 	}

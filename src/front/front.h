@@ -147,6 +147,12 @@ void front_send_many(
  */
 void front_close(struct front *f, uint64_t conn, uint16_t ws_code);
 
+/*
+ * Any thread that may post: an HTTP connection that somebody else accepted, TLS already taken off. Takes fd, a stream
+ * socket of any family; `client` is who is at its other end.
+ */
+void front_adopt(struct front *f, int fd, const struct addr *client);
+
 /* Any thread that may post: tokens are checked with these keys from now on. References them. */
 void front_set_keys(struct front *f, struct auth_keys *keys);
 

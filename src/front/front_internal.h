@@ -74,6 +74,7 @@ struct front {
 	uint16_t port;
 	int spare_fd; /* given up to refuse a connection when no descriptor is left */
 	uint32_t n_clients;
+	const struct addr *adopting; /* whose connection is being adopted; NULL: its socket knows */
 
 	struct ws_slot *slots;
 	uint32_t n_slots, first_free, n_open;
@@ -219,6 +220,8 @@ void ws_close_all(struct front *f, uint16_t code);
 MUST_CHECK int listen_open(struct front *f, struct errbuf *eb);
 MUST_CHECK int listen_adopt(struct front *f, struct errbuf *eb);
 void listen_accept(struct front *f, int listen_fd);
+/* Takes fd. peer NULL: the other end of the socket. */
+void listen_take(struct front *f, int fd, const struct addr *peer);
 /* Closes what was not adopted. */
 void listen_close(struct front *f);
 

@@ -1,5 +1,7 @@
 #include "front/front_internal.h"
 
+#include <unistd.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -97,6 +99,29 @@ static void handle_ice(void *receiver, struct msg *m)
 static const struct msg_kind kind_ice = {.name = "front_ice", .handle = handle_ice, .drop = drop_ice};
 
 /* Any thread. */
+struct adopt_msg {
+	struct msg msg;
+	int fd; /* owned */
+	struct addr client;
+};
+
+static void handle_adopt(void *receiver, struct msg *m)
+{
+	struct adopt_msg *a = CONTAINER_OF(m, struct adopt_msg, msg);
+	listen_take(receiver, a->fd, &a->client);
+	xfree(a);
+}
+
+static void drop_adopt(struct msg *m)
+{
+	struct adopt_msg *a = CONTAINER_OF(m, struct adopt_msg, msg);
+	close(a->fd);
+	xfree(a);
+}
+
+static const struct msg_kind kind_adopt = {
+	.name = "front_adopt", .handle = handle_adopt, .drop = drop_adopt};
+
 static void wake(void *arg)
 {
 	struct front *f = arg;
@@ -155,6 +180,13 @@ void front_close(struct front *f, uint64_t conn, uint16_t ws_code)
 	struct inbox_msg *m = inbox_msg_new(&kind_close, &conn, 1, (struct slice){0});
 	m->close_code = ws_code;
 	post(f, m);
+}
+
+void front_adopt(struct front *f, int fd, const struct addr *client)
+{
+	struct adopt_msg *m = XNEW(struct adopt_msg);
+	*m = (struct adopt_msg){.msg = {.kind = &kind_adopt}, .fd = fd, .client = *client};
+	mbox_post_or_drop(&f->mbox, &m->msg);
 }
 
 void front_set_keys(struct front *f, struct auth_keys *keys)

@@ -141,6 +141,17 @@ static void refuse_when_full(int fd)
 	close(fd);
 }
 
+void listen_take(struct front *f, int fd, const struct addr *peer)
+{
+	if (f->n_clients >= f->max_connections) {
+		refuse_when_full(fd);
+		return;
+	}
+	f->adopting = peer;
+	(void)lws_adopt_socket_vhost(f->vhost, fd);
+	f->adopting = NULL;
+}
+
 void listen_accept(struct front *f, int listen_fd)
 {
 	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
@@ -150,12 +161,8 @@ void listen_accept(struct front *f, int listen_fd)
 				refuse_without_fd(f, listen_fd);
 			return;
 		}
-		if (f->n_clients >= f->max_connections) {
-			refuse_when_full(fd);
-			continue;
-		}
 		set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 		set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-		(void)lws_adopt_socket_vhost(f->vhost, fd);
+		listen_take(f, fd, NULL);
 	}
 }

@@ -298,8 +298,8 @@ static void serve(struct turn_req *rq)
 }
 
 /* A request that came before: its answer again, or patience while it waits. */
-static bool is_repeated(
-	struct turn_server *s, const struct turn_flow *flow, const struct stun_msg *m)
+static bool is_repeated(struct turn_server *s, const struct turn_flow *flow,
+	const struct stun_msg *m, uint64_t now_us)
 {
 	if (s->n_pending && turn_pending_has(s, flow, m->tid)) {
 		metric_inc(M_TURN_REPEATED);
@@ -311,7 +311,12 @@ static bool is_repeated(
 	if (!answer.n)
 		return false;
 	metric_inc(M_TURN_REPEATED);
-	s->ops->send(s->arg, flow, answer, false);
+	if (flow->transport == TURN_UDP && !turn_is_signed(m) &&
+		!turn_limits_answer(s->limits, &flow->client, answer.n,
+			s->cfg.unauthenticated_bytes_per_s, now_us))
+		metric_drop(DROP_TURN_ANSWER_RATE);
+	else
+		s->ops->send(s->arg, flow, answer, false);
 	return true;
 }
 
@@ -320,7 +325,7 @@ static void rx_request(struct turn_server *s, const struct turn_flow *flow,
 {
 	if (s->cfg.unauthenticated_bytes_per_s && flow->transport == TURN_UDP)
 		turn_limits_received(s->limits, &flow->client, m->raw.n, now_us);
-	if (is_repeated(s, flow, m))
+	if (is_repeated(s, flow, m, now_us))
 		return;
 	struct turn_req rq;
 	rq.s = s;

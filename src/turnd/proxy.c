@@ -190,20 +190,3 @@ int proxy_parse(struct proxy_header *out, struct slice in)
 		return parse_v1(out, in);
 	return -ERR_MALFORMED;
 }
-
-size_t proxy_write(
-	uint8_t out[PROXY_V2_WRITE_MAX], const struct addr *client, const struct addr *server)
-{
-	struct slice from = addr_ip(client), to = addr_ip(server);
-	uint8_t *p = out + PROXY_V2_HDR_LEN;
-	memcpy(out, signature, sizeof signature);
-	out[SIGNATURE_LEN] = COMMAND_PROXY;
-	out[13] = addr_is_v6(client) ? OVER_TCP6 : OVER_TCP4;
-	wr16(out + 14, (uint16_t)(from.n + to.n + 4));
-	memcpy(p, from.p, from.n);
-	memcpy(p + from.n, to.p, to.n);
-	p += from.n + to.n;
-	wr16(p, addr_port(client));
-	wr16(p + 2, addr_port(server));
-	return (size_t)(p + 4 - out);
-}

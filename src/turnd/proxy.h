@@ -28,8 +28,3 @@ struct proxy_header {
  * that does not exist).
  */
 MUST_CHECK int proxy_parse(struct proxy_header *out, struct slice in);
-
-/* Writes a version 2 header for a TCP connection; returns its length. client and server are of one family. */
-enum { PROXY_V2_WRITE_MAX = PROXY_V2_HDR_LEN + 36 };
-size_t proxy_write(uint8_t out[PROXY_V2_WRITE_MAX], const struct addr *client,
-	const struct addr *server);

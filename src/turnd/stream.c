@@ -261,6 +261,8 @@ static size_t message(struct stream *st, uint8_t *p, size_t n)
 	struct turnd *t = st->t;
 	/* Who has not asked for a channel has none: what begins like ChannelData is HTTP or worse. */
 	bool is_foreign = !st->has_spoken && p[0] >= TURN_CHANNEL_FIRST >> 8;
+	if (is_foreign && st->ssl && http_pass(st))
+		return 0;
 	struct framing f = is_foreign ? (struct framing){.kind = FRAMING_BAD}
 				      : framing_next(slice_of(p, n));
 	switch (f.kind) {
@@ -545,24 +547,6 @@ static void on_listener_ready(void *arg, uint32_t events)
 	}
 }
 
-void turnd_adopt_stream(struct turnd *t, int fd, const struct addr *client,
-	const struct addr *server, bool is_tls, struct slice already_read)
-{
-	if (stream_is_full(t) || already_read.n > STREAM_RX || (is_tls && !t->streams->tls)) {
-		metric_inc(M_TURN_STREAMS_REFUSED);
-		close(fd);
-		return;
-	}
-	struct stream *st = stream_new(t, fd, client, server);
-	st->is_tls_only = is_tls;
-	st->is_plain_only = !is_tls;
-	st->state = STREAM_DETECT;
-	if (already_read.n) {
-		memcpy(t->streams->rx, already_read.p, already_read.n);
-		raw_input(st, t->streams->rx, already_read.n);
-	}
-}
-
 /* ---------------------------------------------------------------- listeners */
 
 static int refuse_listen(const struct turnd_listener *l, int why, struct errbuf *eb)
@@ -646,7 +630,8 @@ static int open_all(struct turnd *t, struct errbuf *eb)
 int turnd_streams_open(struct turnd *t, struct errbuf *eb)
 {
 	struct turnd_streams *s = XNEW(struct turnd_streams);
-	struct list *lists[] = {&s->all, &s->dirty, &s->dead, &s->peers_dirty, &s->peers_dead};
+	struct list *lists[] = {&s->all, &s->dirty, &s->dead, &s->peers_dirty, &s->peers_dead,
+		&s->pipes};
 	t->streams = s;
 	s->t = t;
 	s->rx = xmalloc(STREAM_RX_CAP);

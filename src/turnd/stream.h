@@ -60,7 +60,7 @@ struct stream {
 	struct turn_peer *peer;   /* SPLICED */
 	enum stream_state state;
 	uint16_t move_to;         /* MOVING: worker */
-	bool is_tls_only, is_plain_only, has_alpn_http;
+	bool is_tls_only, is_plain_only;
 	bool has_spoken; /* a STUN message came */
 	bool is_to_tell; /* DEAD: turn/ does not know yet */
 	bool is_read_paused, is_read_done, is_write_done;
@@ -77,6 +77,7 @@ struct turnd_streams {
 	struct stream *sealing; /* whose records are gathered in `sealed`; NULL outside a flush */
 	struct list all, dirty, dead;
 	struct list peers_dirty, peers_dead; /* tcp_relay.c's */
+	struct list pipes; /* peers that are no peers of an allocation: see http_pass.c */
 	uint32_t n_streams;
 	struct timer certificate_timer;
 	int spare_fd; /* given up for a moment when no descriptor is left */
@@ -168,3 +169,10 @@ void peer_resume(struct turn_peer *peer);
 void peer_orphaned(struct turn_peer *peer);
 /* Also those that are to be closed with the server. */
 void tcp_relays_close(struct turnd *t);
+/* Joins a connection and a stream socket, which is taken, as if that were a TCP peer; nobody is told of its end. */
+void peer_join(struct stream *st, int fd);
+
+/* ------------------------------------------------------------------------------------- http_pass.c */
+
+/* The client speaks HTTP: passes it on. False: nobody wants it. */
+MUST_CHECK bool http_pass(struct stream *st);

@@ -112,15 +112,11 @@ static void stopped(struct stream *st, int ret)
 
 static bool handshake(struct stream *st)
 {
-	const unsigned char *alpn;
-	unsigned n;
 	int ret = SSL_do_handshake(st->ssl);
 	if (ret != 1) {
 		stopped(st, ret);
 		return false;
 	}
-	SSL_get0_alpn_selected(st->ssl, &alpn, &n);
-	st->has_alpn_http = slice_eq_str(slice_of(alpn, n), "http/1.1");
 	st->state = STREAM_OPEN;
 	metric_inc(M_TURN_TLS_HANDSHAKES);
 	return true;

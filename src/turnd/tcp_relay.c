@@ -31,7 +31,7 @@ enum peer_state { PEER_CONNECTING, PEER_WAITING, PEER_SPLICED, PEER_ENDING, PEER
 
 struct turn_peer {
 	struct turnd *t;
-	struct turn_alloc *alloc;
+	struct turn_alloc *alloc; /* NULL: joined to something else than a peer */
 	struct wire wire;
 	struct list node, dirty; /* in its relay's peers or in peers_dead; in peers_dirty */
 	struct timer timer;
@@ -59,7 +59,7 @@ static void peer_die(struct turn_peer *p, bool tell)
 		return;
 	p->state = PEER_DEAD;
 	p->stream = NULL;
-	p->is_to_tell = tell;
+	p->is_to_tell = tell && p->alloc;
 	wire_close(p->t, &p->wire);
 	wheel_del(&p->t->worker->wheel, &p->timer);
 	list_del(&p->node);
@@ -100,7 +100,7 @@ static void watch(struct turn_peer *p)
 static bool may_read(struct turn_peer *p, bool is_to_peer)
 {
 	uint64_t now_us = p->t->worker->now_us;
-	if (turn_tcp_may_pass(p->alloc, is_to_peer, now_us))
+	if (!p->alloc || turn_tcp_may_pass(p->alloc, is_to_peer, now_us))
 		return true;
 	p->is_over_limit[is_to_peer] = true;
 	wheel_set(&p->t->worker->wheel, &p->timer, now_us + OVER_LIMIT_US);
@@ -128,7 +128,8 @@ void peer_push(struct turn_peer *p, struct slice bytes)
 {
 	if (p->state != PEER_SPLICED || bytes.n == 0)
 		return;
-	turn_tcp_passed(p->alloc, true, bytes.n, p->t->worker->now_us);
+	if (p->alloc)
+		turn_tcp_passed(p->alloc, true, bytes.n, p->t->worker->now_us);
 	outq_add(&p->wire.out, &p->t->streams->pool, bytes, p->t->worker->now_us);
 	mark_dirty(p);
 	if (p->wire.out.bytes > STREAM_SPLICE_MAX)
@@ -167,7 +168,8 @@ static void readable(struct turn_peer *p)
 		p->is_read_done = true;
 		stream_finish_write(p->stream);
 	} else {
-		turn_tcp_passed(p->alloc, false, (size_t)n, t->worker->now_us);
+		if (p->alloc)
+			turn_tcp_passed(p->alloc, false, (size_t)n, t->worker->now_us);
 		stream_push(p->stream, slice_of(t->streams->rx, (size_t)n));
 		p->is_read_paused = p->stream->wire.out.bytes > STREAM_SPLICE_MAX;
 	}
@@ -276,19 +278,33 @@ static void on_timer(void *arg, uint64_t now_us)
 	}
 }
 
-static struct turn_peer *peer_new(struct turnd *t, struct turn_relay *relay, int fd)
+static struct turn_peer *peer_new(
+	struct turnd *t, struct list *siblings, struct turn_alloc *alloc, int fd)
 {
-	struct tcp_relay *r = relay->tcp;
 	struct turn_peer *p = XNEW(struct turn_peer);
 	p->t = t;
-	p->alloc = relay->alloc;
+	p->alloc = alloc;
 	p->wire.io = (struct ev_io){.fd = fd, .ready = on_ready, .arg = p};
 	list_init(&p->dirty);
-	list_push(&r->peers, &p->node);
+	list_push(siblings, &p->node);
 	timer_init(&p->timer, on_timer, p);
 	stream_socket_options(fd);
 	metric_inc(M_TURN_TCP_PEERS);
 	return p;
+}
+
+static void splice(struct turn_peer *p, struct stream *st)
+{
+	p->state = PEER_SPLICED;
+	p->stream = st;
+	st->state = STREAM_SPLICED;
+	st->peer = p;
+	watch(p);
+}
+
+void peer_join(struct stream *st, int fd)
+{
+	splice(peer_new(st->t, &st->t->streams->pipes, NULL, fd), st);
 }
 
 /* A socket bound to the relayed address, which others of this allocation are bound to as well. */
@@ -323,7 +339,8 @@ int turnd_peer_connect(struct turnd *t, struct turn_relay *relay, const struct a
 		close(fd);
 		return -ERR_SYSTEM;
 	}
-	struct turn_peer *p = peer_new(t, relay, fd);
+	struct tcp_relay *r = relay->tcp;
+	struct turn_peer *p = peer_new(t, &r->peers, relay->alloc, fd);
 	p->id = id;
 	wheel_set(&t->worker->wheel, &p->timer, t->worker->now_us + CONNECT_US);
 	wire_watch(t, &p->wire, EPOLLOUT);
@@ -343,7 +360,7 @@ static void on_relay_ready(void *arg, uint32_t events)
 		int fd = accept4(r->io.fd, &from.sa, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0)
 			return;
-		struct turn_peer *p = peer_new(t, relay, fd);
+		struct turn_peer *p = peer_new(t, &r->peers, relay->alloc, fd);
 		p->state = PEER_WAITING;
 		wire_watch(t, &p->wire, EPOLLRDHUP | EPOLLET);
 		if (!turn_peer_incoming(t->server, relay->alloc, relay, &from, p))
@@ -401,16 +418,14 @@ void turnd_peer_splice(struct turnd *t, struct turn_peer *p, const struct turn_f
 		peer_die(p, true);
 		return;
 	}
-	p->state = PEER_SPLICED;
-	p->stream = st;
-	st->state = STREAM_SPLICED;
-	st->peer = p;
-	watch(p);
+	splice(p, st);
 }
 
 void tcp_relays_close(struct turnd *t)
 {
 	struct turnd_streams *s = t->streams;
+	while (!list_empty(&s->pipes))
+		peer_die(list_first(&s->pipes, struct turn_peer, node), false);
 	while (!list_empty(&s->peers_dead)) {
 		struct turn_peer *p = list_first(&s->peers_dead, struct turn_peer, node);
 		list_del(&p->node);

@@ -25,7 +25,7 @@ struct turnd_tls {
 	SSL_CTX *stream;
 	struct dtls_ctx *dtls;
 	struct file_id cert, key; /* that were read last, good or bad */
-	bool has_alpn_http;
+	bool has_http; /* http/1.1 may be chosen */
 	uint8_t ticket_key[TURND_TICKET_KEY_LEN];
 };
 
@@ -135,7 +135,7 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *n,
 	static const unsigned char turn[] = "\x09stun.turn\x12stun.nat-discovery\x08http/1.1";
 	enum { HTTP_LEN = 9 };
 	const struct turnd_tls *tls = arg;
-	unsigned ours_n = sizeof turn - 1 - (tls->has_alpn_http ? 0 : HTTP_LEN);
+	unsigned ours_n = sizeof turn - 1 - (tls->has_http ? 0 : HTTP_LEN);
 	(void)ssl;
 	return SSL_select_next_proto((unsigned char **)(uintptr_t)out, n, turn, ours_n, offered,
 		       offered_n) == OPENSSL_NPN_NEGOTIATED
@@ -242,6 +242,7 @@ int turnd_tls_new(struct turnd_tls **out, const struct turnd_cfg *cfg, const uin
 			has_cert ? "key_file" : "cert_file");
 	struct turnd_tls *tls = XNEW(struct turnd_tls);
 	tls->refs = 1;
+	tls->has_http = cfg->http_pass != NULL;
 	if (ticket_key)
 		memcpy(tls->ticket_key, ticket_key, sizeof tls->ticket_key);
 	else

@@ -318,6 +318,8 @@ int turnd_reload(struct turnd *t, const struct turnd_cfg *cfg, const struct turn
 	next.relay_first = old.relay_first;
 	next.relay_last = old.relay_last;
 	next.multiplex_peer = old.multiplex_peer;
+	next.http_pass = old.http_pass;
+	next.http_arg = old.http_arg;
 	next.turn.worker = old.turn.worker;
 	cfg_copy(&t->cfg, &next);
 	int err = turnd_streams_reload(t, eb);

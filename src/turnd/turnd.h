@@ -14,6 +14,7 @@
  *   stream.c  TCP and TLS clients, framing, write queues          dtls.c    DTLS clients, cookies
  *   tcp_relay.c  RFC 6062 peers and splicing                      tls.c     certificates, ALPN,
  * reload
+ *   stream_move.c  connections that another worker has to answer
  *   hairpin.c to and from the SFU and between relayed addresses   proxy.c   PROXY protocol v1 and
  * v2
  */
@@ -69,6 +70,13 @@ struct turnd_cfg {
 	uint32_t socket_buffer_bytes; /* asked of the kernel for listeners and relay sockets */
 	bool multiplex_peer;          /* relayed addresses of a worker share one socket; see docs/config.md */
 	bool is_lazy;                 /* relay sockets are opened with the first permission */
+	/*
+	 * HTTPS on the TLS ports of TURN: who speaks HTTP within TLS is passed on in plain text. Takes fd, one end of a
+	 * stream; the other end is turnd's. Called on worker threads. NULL = such connections are closed. A reload does
+	 * not change it.
+	 */
+	void (*http_pass)(void *arg, int fd, const struct addr *client);
+	void *http_arg;
 	struct turn_cfg turn;
 };
 
@@ -121,10 +129,3 @@ void turnd_check_certificates(struct turnd *t);
  */
 void turnd_on_ended(struct turnd *t,
 	void (*fn)(void *arg, const struct turn_alloc_info *info, const char *reason), void *arg);
-
-/*
- * A stream that another listener accepted (HTTPS on 443 shared by ALPN or first bytes): takes over
- * fd and what was read.
- */
-void turnd_adopt_stream(struct turnd *t, int fd, const struct addr *client,
-	const struct addr *server, bool is_tls, struct slice already_read);

@@ -35,6 +35,40 @@ static void answers_are_not_longer_than_questions(void **st)
 	kit_free(k);
 }
 
+/* Where nobody needs a password nobody has proved his address either. */
+static void nor_are_they_without_passwords(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	cfg.unauthenticated_bytes_per_s = 1000;
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_NO_AUTH);
+	size_t asked = 0, answered = 0;
+	for (uint16_t i = 0; i < 200; i++) {
+		struct kit_client c = kit_client(TURN_UDP, 0, (uint16_t)(4000 + i), "");
+		kit_begin(k, &c, STUN_ALLOCATE);
+		stun_put_number(&k->w, STUN_ATTR_REQUESTED_TRANSPORT, STUN_TRANSPORT_UDP);
+		int code = kit_send_plain(k, &c);
+		for (unsigned again = 0; again < 5; again++) {
+			answered += code >= 0 ? k->answer_n : 0;
+			asked += k->sealed.n;
+			unsigned n = k->n_answers;
+			kit_rx(k, &c.flow, k->sealed);
+			code = kit_result(k, n);
+		}
+		answered += code >= 0 ? k->answer_n : 0;
+		asked += k->sealed.n;
+		kit_wait(k, 10000);
+	}
+	assert_true(answered <= asked + 3 * 1000);
+	/* Whose answer was held back gets it when he asks again. */
+	struct kit_client c = kit_client(TURN_UDP, 0, (uint16_t)(4000 + 199), "");
+	kit_wait(k, 1000000);
+	unsigned n = k->n_answers;
+	kit_rx(k, &c.flow, k->sealed);
+	assert_int_equal(kit_result(k, n), 0);
+	kit_free(k);
+}
+
 static void guessing_passwords_is_slow(void **st)
 {
 	(void)st;
@@ -172,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_are_not_longer_than_questions),
+		cmocka_unit_test(nor_are_they_without_passwords),
 		cmocka_unit_test(guessing_passwords_is_slow),
 		cmocka_unit_test(guessing_names_is_slow),
 		cmocka_unit_test(guessing_connections_is_slow),

@@ -138,25 +138,6 @@ static void version_2_with_tlvs(void **state)
 	assert_int_equal(parse(&h, p, n), -ERR_MALFORMED);
 }
 
-static void what_is_written_is_read(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *from, *to;
-	} rows[] = {{"192.0.2.1", "192.0.2.2"}, {"2001:db8::1", "2001:db8::2"}};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct addr from, to;
-		uint8_t out[PROXY_V2_WRITE_MAX];
-		struct proxy_header h;
-		assert_int_equal(addr_parse_ip(&from, slice_str(rows[i].from), 1234), 0);
-		assert_int_equal(addr_parse_ip(&to, slice_str(rows[i].to), 443), 0);
-		size_t n = proxy_write(out, &from, &to);
-		assert_int_equal(parse(&h, out, n), 0);
-		assert_int_equal(h.size, n);
-		assert_true(addr_eq(&h.client, &from) && addr_eq(&h.server, &to));
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,7 +145,6 @@ int main(void)
 		cmocka_unit_test(version_1_is_strict),
 		cmocka_unit_test(version_2),
 		cmocka_unit_test(version_2_with_tlvs),
-		cmocka_unit_test(what_is_written_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -262,6 +262,101 @@ static void garbage_within_tls_closes(void **state)
 	assert_int_equal(w->t->streams->n_streams, 0);
 }
 
+/* ---------------------------------------------------------------- HTTPS on the same port */
+
+struct passed {
+	int fd;
+	struct addr client;
+};
+
+static void take_http(void *arg, int fd, const struct addr *client)
+{
+	struct passed *p = arg;
+	*p = (struct passed){fd, *client};
+}
+
+static struct passed passed;
+
+static int open_shared(void **state)
+{
+	struct errbuf eb = {""};
+	struct turnd_listen listen = {.at = loopback(0), .tcp = true, .tls = true};
+	struct turnd_cfg cfg = world_cfg(&listen);
+	cfg.cert_file = cert_path;
+	cfg.key_file = key_path;
+	cfg.http_pass = take_http;
+	cfg.http_arg = &passed;
+	passed.fd = -1;
+	assert_int_equal(world_open(&world, &cfg, &eb), 0);
+	*state = &world;
+	return 0;
+}
+
+static void https_is_passed_on(void **state)
+{
+	struct world *w = *state;
+	struct client c, turn;
+	const unsigned char *alpn;
+	unsigned n;
+	uint8_t p[64];
+	client_open(&c, w, NULL, "\x02h2\x08http/1.1");
+	assert_true(handshake(&c, w));
+	SSL_get0_alpn_selected(c.ssl, &alpn, &n);
+	assert_true(slice_eq_str(slice_of(alpn, n), "http/1.1"));
+	assert_int_equal(SSL_write(c.ssl, "G", 1), 1);
+	assert_int_equal(SSL_write(c.ssl, "ET / HTTP/1.1\r\n\r\n", 17), 17);
+	for (int i = 0; i < 5; i++)
+		turn_once(w);
+	assert_true(passed.fd >= 0);
+	struct addr mine;
+	socklen_t len = sizeof mine;
+	assert_int_equal(getsockname(c.fd, &mine.sa, &len), 0);
+	assert_true(addr_eq(&passed.client, &mine));
+	assert_int_equal(client_read(w, passed.fd, p, 18), 18);
+	assert_memory_equal(p, "GET / HTTP/1.1\r\n\r\n", 18);
+	client_send(passed.fd, "HTTP/1.1 200 OK\r\n", 17);
+	assert_int_equal(read_record(&c, w, p, sizeof p), 17);
+	/* TURN goes on beside it. */
+	client_open(&turn, w, NULL, "\x09stun.turn");
+	assert_true(handshake(&turn, w));
+	assert_true(is_answered(&turn, w));
+	/* The end at one side is the end at the other one. */
+	close(passed.fd);
+	assert_int_equal(read_record(&c, w, p, sizeof p), 0);
+	assert_true(SSL_get_shutdown(c.ssl) & SSL_RECEIVED_SHUTDOWN);
+	client_close(&c);
+	client_close(&turn);
+	for (int i = 0; i < 5; i++)
+		turn_once(w);
+	assert_int_equal(w->t->streams->n_streams, 0);
+}
+
+static void only_https_is_passed_on(void **state)
+{
+	struct world *w = *state;
+	struct client c;
+	uint8_t p[64];
+	int fd = client_connect(w, 0);
+	client_send(fd, "GET / HTTP/1.1\r\n", 16);
+	assert_true(client_is_closed(w, fd));
+	close(fd);
+	client_open(&c, w, NULL, NULL);
+	assert_true(handshake(&c, w));
+	assert_int_equal(SSL_write(c.ssl, "\x05GET", 4), 4);
+	assert_int_equal(read_record(&c, w, p, sizeof p), 0);
+	client_close(&c);
+	/* Who has spoken TURN does not turn into something else. */
+	client_open(&c, w, NULL, NULL);
+	assert_true(handshake(&c, w));
+	assert_true(is_answered(&c, w));
+	assert_int_equal(SSL_write(c.ssl, "\xff GET", 5), 5);
+	assert_int_equal(read_record(&c, w, p, sizeof p), 0);
+	client_close(&c);
+	assert_int_equal(passed.fd, -1);
+}
+
+/* ---------------------------------------------------------------- time */
+
 static void a_handshake_has_its_time(void **state)
 {
 	struct world *w = *state;
@@ -507,6 +602,8 @@ int main(void)
 		IN_WORLD(who_comes_again_resumes),
 		IN_WORLD(old_versions_are_refused),
 		IN_WORLD(garbage_within_tls_closes),
+		cmocka_unit_test_setup_teardown(https_is_passed_on, open_shared, close_world),
+		cmocka_unit_test_setup_teardown(only_https_is_passed_on, open_shared, close_world),
 		IN_WORLD(a_handshake_has_its_time),
 		IN_WORLD(goodbye_is_said),
 		IN_WORLD(a_new_certificate_is_taken_and_old_connections_live),
