@@ -252,12 +252,21 @@ static void log_session(const struct end *e, const struct turn_alloc_info *i, co
 {
 	uint64_t duration_ms =
 		(e->worker->now_us - MIN(i->started_us, e->worker->now_us)) / US_PER_MS;
+	/* Both, if there are two. */
+	char relayed[2 * ADDR_TEXT_CAP] = "";
+	for (size_t j = 0; j < ARRAY_LEN(i->relayed); j++) {
+		char *end = relayed + strlen(relayed);
+		if (i->relayed[j].sa.sa_family == 0)
+			continue;
+		if (end > relayed)
+			*end++ = ',';
+		addr_format(&i->relayed[j], end);
+	}
 	LOG_INFO("turn session ended", F_UINT("id", i->id),
 		F_STR("user", i->username ? i->username : ""),
 		F_STR("realm", i->realm ? i->realm : ""),
 		F_STR("transport", scheme_of(i->flow.transport)), F_ADDR("client", &i->flow.client),
-		F_ADDR("relayed", i->relayed[0].sa.sa_family ? &i->relayed[0] : &i->relayed[1]),
-		F_STR("reason", reason), F_UINT("duration_ms", duration_ms),
+		F_STR("relayed", relayed), F_STR("reason", reason), F_UINT("duration_ms", duration_ms),
 		F_UINT("packets_in", i->packets_in), F_UINT("bytes_in", i->bytes_in),
 		F_UINT("packets_out", i->packets_out), F_UINT("bytes_out", i->bytes_out),
 		F_UINT("peer_packets_in", i->peer_packets_in),

@@ -189,7 +189,7 @@ struct config_turn {
 	uint64_t allocation_bytes_per_s, user_bytes_per_s, total_bytes_per_s;
 	uint64_t unauthenticated_bytes_per_s;
 	uint32_t allocations_per_address; /* a second */
-	uint32_t auth_failures_per_address; /* a minute */
+	uint32_t auth_failures_per_user, auth_failures_per_address; /* a minute */
 	uint32_t stream_connections, dtls_connections; /* per worker */
 	uint64_t stream_queue_bytes, stream_queue_us, stream_idle_us;
 	uint64_t socket_buffer_bytes;

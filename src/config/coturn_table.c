@@ -130,7 +130,7 @@ const struct coturn_option coturn_options[] = {
 	KEY("permission-lifetime", 0, "turn.permission_lifetime", "seconds"),
 	KEY("max-allocate-timeout", 0, "turn.stream_idle", "seconds"),
 	IGNORE("unauthorized-ratelimit", 0,
-		"always on: turn.unauthenticated_bytes_per_s, turn.auth_failures_per_address"),
+		"always on: turn.unauthenticated_bytes_per_s, turn.auth_failures_per_user"),
 	IGNORE_VALUE("unauthorized-ratelimit-rps", 0, "see turn.unauthenticated_bytes_per_s"),
 
 	LIST("allowed-peer-ip", 0, "turn.allowed_peers",

@@ -515,10 +515,16 @@ const struct config_row config_rows[] = {
 	{"turn.allocations_per_address", CONFIG_COUNT, AT(turn.allocations_per_address),
 		OURS_RELOAD, .init = "200", .max = 1000000,
 		.help = "Most new allocations per second from one address. 0 = no limit."},
+	{"turn.auth_failures_per_user", CONFIG_COUNT, AT(turn.auth_failures_per_user), OURS_RELOAD,
+		.init = "60", .max = 1000000,
+		.help = "Wrong passwords per minute with one user name from one address; then that "
+			"name gets no answer there until the minute is over. Running allocations "
+			"go on. 0 = no limit."},
 	{"turn.auth_failures_per_address", CONFIG_COUNT, AT(turn.auth_failures_per_address),
-		OURS_RELOAD, .init = "60", .max = 1000000,
-		.help = "Wrong passwords per minute from one address before it is slowed. 0 = no "
-			"limit."},
+		OURS_RELOAD, .init = "600", .max = 1000000,
+		.help = "Wrong passwords per minute with any user names from one address; then "
+			"none of them gets an answer there until the minute is over. Running "
+			"allocations go on. 0 = no limit."},
 	{"turn.stream_connections", CONFIG_COUNT, AT(turn.stream_connections), OURS,
 		.init = "20000", .min = 1, .max = 1000000,
 		.help = "Most TCP and TLS connections per media thread."},

@@ -62,12 +62,18 @@ static void count(const struct turn_req *rq)
 bool turn_answer_send_from(struct turn_req *rq, const struct addr *from, const struct addr *to)
 {
 	struct turn_server *s = rq->s;
-	if (s->cfg.software[0])
+	/* Nothing is known of who sent it: the answer is not longer than that was. */
+	bool is_short = rq->is_bad && !turn_is_signed(rq->m);
+	if (s->cfg.software[0] && !is_short)
 		stun_put(&rq->w, STUN_ATTR_SOFTWARE, s->cfg.software, strlen(s->cfg.software));
 	bool with_fingerprint = s->cfg.with_fingerprint || rq->m->fingerprint_at;
 	struct slice out;
 	if (turn_auth_seal(&rq->w, rq->who, rq->m, with_fingerprint, &out)) {
 		metric_drop(DROP_TURN_ANSWER_TOO_LONG);
+		return false;
+	}
+	if (is_short && rq->flow->transport == TURN_UDP && out.n > rq->m->raw.n) {
+		metric_drop(DROP_TURN_MALFORMED);
 		return false;
 	}
 	/*
