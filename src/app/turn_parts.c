@@ -373,8 +373,7 @@ static void fill_turn(struct turn_settings *s, const struct config_turn *t, unsi
 		.unauthenticated_bytes_per_s =
 			share(t->unauthenticated_bytes_per_s, n_workers, LEAST_BYTES),
 		.allocations_per_address_per_s = t->allocations_per_address,
-		.auth_failures_per_user =
-			share(t->auth_failures_per_user, n_workers, LEAST_FAILURES),
+		.auth_failures_per_user = t->auth_failures_per_user,
 		.auth_failures_per_address =
 			share(t->auth_failures_per_address, n_workers, LEAST_FAILURES),
 		.other_address = other,
