@@ -10,7 +10,7 @@ enum {
 	TURN_PERMS_INLINE = 2,
 	TURN_CHANS_INLINE = 1,
 	TURN_LINEAR_MAX = 8, /* up to so many are searched one by one; more get an index */
-	TURN_TICKET_LEN = 24,
+	TURN_TICKET_LEN = 32, /* turnutils_uclient takes no more */
 	TURN_REALMS_MAX = 8,
 	TURN_TOKEN_LEN = STUN_RESERVATION_TOKEN_LEN,
 };
@@ -251,6 +251,8 @@ void turn_conn_free_all(struct turn_alloc *a);
 void turn_conn_recheck(struct turn_alloc *a);
 
 /* mobility.c */
+/* The worker that gave a ticket out; false: it is none of ours. */
+bool turn_ticket_worker(struct slice ticket, unsigned *worker);
 struct turn_alloc *turn_ticket_find(struct turn_server *s, const struct stun_msg *m);
 /* A new ticket for the answer; the one before stays good until the next. */
 void turn_ticket_put(struct turn_req *rq, struct turn_alloc *a);
