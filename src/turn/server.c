@@ -135,6 +135,14 @@ void turn_drain(struct turn_server *s)
 	s->is_draining = true;
 }
 
+void turn_hold(struct turn_server *s, enum turn_hold hold, uint64_t now_us)
+{
+	bool was_waiting = s->hold == TURN_HOLD_WAIT;
+	s->hold = hold;
+	if (was_waiting && hold != TURN_HOLD_WAIT)
+		turn_auth_ready(s, TURN_LOOKUP_HOLD, now_us);
+}
+
 void turn_flow_closed(struct turn_server *s, const struct turn_flow *flow)
 {
 	turn_pending_drop(s, flow);

@@ -123,6 +123,7 @@ struct turn_server {
 	struct addr alternate; /* sa_family 0 = none */
 	bool has_other;
 	bool is_draining;
+	enum turn_hold hold;
 	struct turn_auth *auth;
 	const struct turn_policy *policy;
 	struct turn_quota *quota;
@@ -299,6 +300,7 @@ void turn_limits_failed(struct turn_limits *l, const struct addr *from, struct s
 	const struct turn_cfg *cfg, uint64_t now_us);
 
 /* pending.c */
+#define TURN_LOOKUP_HOLD UINT64_MAX /* of Allocate requests under TURN_HOLD_WAIT; auth's begin with 1 */
 /* Keeps a request until its look-up is done; false: too many wait (500). The same one again is kept once. */
 bool turn_pending_add(struct turn_server *s, const struct turn_req *rq, uint64_t lookup);
 bool turn_pending_has(
