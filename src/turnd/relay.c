@@ -18,6 +18,7 @@
 
 enum {
 	BIND_TRIES = 16,        /* ports that other programs have */
+	SHUN_US = 60 * 1000 * 1000, /* so long a port that another program has is left alone */
 	ICMP_PER_TURN = 16,     /* errors read from one socket at a time */
 	ICMP_DEST_UNREACH = 3,
 	ICMP_FRAG_NEEDED = 4,
@@ -30,6 +31,79 @@ enum { RESERVATION_MARK = 1 };
 static uint64_t reservation_of(const struct turnd_home *h, uint16_t port)
 {
 	return (uint64_t)RESERVATION_MARK << 32 | (uint64_t)h->index << 16 | port;
+}
+
+/*
+ * A port put aside by EVEN-PORT. Its socket keeps other programs away: the client was told of the
+ * port, and nothing else can be had for it. turn/ bounds how many there are.
+ */
+struct reserved {
+	struct list node;
+	uint16_t port;
+	int fd;
+};
+
+static void unreserve(struct reserved *v)
+{
+	close(v->fd);
+	list_del(&v->node);
+	xfree(v);
+}
+
+static struct reserved *reserved_at(struct turnd_home *h, uint16_t port)
+{
+	list_for_each(node, &h->reserved) {
+		struct reserved *v = list_entry(node, struct reserved, node);
+		if (v->port == port)
+			return v;
+	}
+	return NULL;
+}
+
+static int reserve(struct turnd_home *h, uint16_t port)
+{
+	struct addr at = h->cfg.at;
+	int fd = socket(at.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
+		return -ERR_NO_ROOM;
+	addr_set_port(&at, port);
+	if (addr_is_v6(&at))
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));
+	if (bind(fd, &at.sa, addr_len(&at)) == -1) {
+		int err = errno == EADDRINUSE || errno == EACCES ? -ERR_EXISTS : -ERR_NO_ROOM;
+		close(fd);
+		return err;
+	}
+	struct reserved *v = XNEW(struct reserved);
+	v->port = port;
+	v->fd = fd;
+	list_push(&h->reserved, &v->node);
+	return 0;
+}
+
+/* ------------------------------------------------------------- ports of other programs */
+
+static void give_oldest(struct turnd_home *h)
+{
+	turnd_ports_give(&h->udp_ports, h->shunned[h->first_shunned].port);
+	h->first_shunned = (h->first_shunned + 1) % TURND_SHUNNED_MAX;
+	h->n_shunned--;
+}
+
+/* Instead of giving it back. With more of them than fit, the oldest may be tried again. */
+static void shun(struct turnd_home *h, uint16_t port)
+{
+	if (h->n_shunned == TURND_SHUNNED_MAX)
+		give_oldest(h);
+	unsigned at = (h->first_shunned + h->n_shunned++) % TURND_SHUNNED_MAX;
+	h->shunned[at].port = port;
+	h->shunned[at].until_us = h->t->worker->now_us + SHUN_US;
+}
+
+static void shun_no_longer(struct turnd_home *h)
+{
+	while (h->n_shunned && h->shunned[h->first_shunned].until_us <= h->t->worker->now_us)
+		give_oldest(h);
 }
 
 /* ------------------------------------------------------------------------- sockets */
@@ -211,7 +285,7 @@ int turnd_relays_open(struct turnd *t, struct errbuf *eb)
 		turnd_ports_init(&h->tcp_ports, index, n, t->cfg.relay_first, t->cfg.relay_last);
 		size_t count = MAX(turnd_ports_count(&h->udp_ports), 1U);
 		h->by_port = xcalloc(count, sizeof(struct turn_relay *));
-		h->is_reserved = xcalloc(count, 1);
+		list_init(&h->reserved);
 		struct ev_io io = {.ready = on_mux_readable, .arg = h};
 		int err = t->cfg.multiplex_peer ? turnd_mux_open(h, io, eb) : 0;
 		if (err)
@@ -228,7 +302,8 @@ void turnd_relays_close(struct turnd *t)
 		turnd_ports_free(&h->udp_ports);
 		turnd_ports_free(&h->tcp_ports);
 		xfree(h->by_port);
-		xfree(h->is_reserved);
+		while (!list_empty(&h->reserved))
+			unreserve(list_first(&h->reserved, struct reserved, node));
 	}
 	t->n_homes = 0;
 }
@@ -253,11 +328,11 @@ static int start_own(struct turn_relay *r)
 }
 
 /* Takes the port, or finds that another program has it: -ERR_EXISTS. */
-static int try_port(struct turnd_home *h, struct turn_relay *r, uint16_t port)
+static int try_port(struct turnd_home *h, struct turn_relay *r, uint16_t port, bool is_lazy)
 {
 	struct turnd *t = h->t;
 	addr_set_port(&r->own.sock.local, port);
-	int err = r->is_tcp ? turnd_tcp_relay_open(t, r) : t->cfg.is_lazy ? 0 : start_own(r);
+	int err = r->is_tcp ? turnd_tcp_relay_open(t, r) : is_lazy ? 0 : start_own(r);
 	if (err)
 		return err;
 	turnd_shared_mark(t->shared, r->is_tcp, h->index, port, true);
@@ -278,76 +353,105 @@ static uint16_t take_port(struct turnd_ports *p, enum turn_port_want want)
 	}
 }
 
-static void give_port(struct turnd_ports *p, enum turn_port_want want, uint16_t port)
+static void untake(struct turnd_home *h, struct turn_relay *r)
 {
-	turnd_ports_give(p, port);
-	if (want == TURN_PORT_EVEN_AND_NEXT)
-		turnd_ports_give(p, (uint16_t)(port + 1));
+	uint16_t port = addr_port(&r->own.sock.local);
+	turnd_relay_sock_close(h->t, &r->own);
+	turnd_shared_mark(h->t->shared, false, h->index, port, false);
+	h->by_port[turnd_ports_index(&h->udp_ports, port)] = NULL;
 }
 
-/* A port of this home, with a socket unless that comes later. Ports found in use are given back at the end. */
+/* Takes the port, which is not free any more, and its neighbour if that is wanted too; or gives them back. */
+static int try_ports(struct turnd_home *h, struct turn_relay *r, enum turn_port_want want,
+	uint16_t port, uint64_t *reservation)
+{
+	bool is_pair = want == TURN_PORT_EVEN_AND_NEXT;
+	uint16_t next = (uint16_t)(port + 1), bad = port;
+	int err = try_port(h, r, port, h->t->cfg.is_lazy);
+	if (!err && is_pair) {
+		bad = next;
+		err = reserve(h, next);
+		if (!err)
+			*reservation = reservation_of(h, next);
+		else
+			untake(h, r);
+	}
+	if (!err)
+		return 0;
+	struct turnd_ports *p = r->is_tcp ? &h->tcp_ports : &h->udp_ports;
+	if (is_pair)
+		turnd_ports_give(p, bad == port ? next : port);
+	if (err == -ERR_EXISTS && !r->is_tcp)
+		shun(h, bad);
+	else
+		turnd_ports_give(p, bad);
+	return err;
+}
+
+/* A port of this home, with a socket unless that comes later. */
 static int take_any(struct turnd_home *h, struct turn_relay *r, enum turn_port_want want,
 	uint64_t *reservation)
 {
 	struct turnd_ports *p = r->is_tcp ? &h->tcp_ports : &h->udp_ports;
-	uint16_t in_use[BIND_TRIES];
-	unsigned n = 0;
+	bool is_last_try = r->is_tcp;
 	int err = -ERR_EXISTS;
-	while (err == -ERR_EXISTS && n < BIND_TRIES) {
+	shun_no_longer(h);
+	for (unsigned n = 0; err == -ERR_EXISTS && n < BIND_TRIES;) {
 		uint16_t port = take_port(p, want);
-		if (port == 0)
+		if (port != 0) {
+			err = try_ports(h, r, want, port, reservation);
+			n++;
+			continue;
+		}
+		if (is_last_try)
 			break;
-		err = try_port(h, r, port);
-		if (err)
-			in_use[n++] = port;
-		else if (want == TURN_PORT_EVEN_AND_NEXT)
-			*reservation = reservation_of(h, (uint16_t)(port + 1));
+		/* Better one that may be free again than none. */
+		is_last_try = true;
+		while (h->n_shunned)
+			give_oldest(h);
 	}
-	while (n > 0)
-		give_port(p, want, in_use[--n]);
-	if (!err && want == TURN_PORT_EVEN_AND_NEXT)
-		h->is_reserved[turnd_ports_index(&h->udp_ports, (uint16_t)*reservation)] = 1;
 	return err == -ERR_EXISTS ? -ERR_NO_ROOM : err;
 }
 
-/* The home and the index of a reserved port; NULL if it is none. */
-static struct turnd_home *find_reserved(struct turnd *t, uint64_t reservation, uint32_t *index)
+/* A reserved port of its home; NULL if it is none. */
+static struct reserved *find_reserved(
+	struct turnd *t, uint64_t reservation, struct turnd_home **home)
 {
-	uint64_t home = reservation >> 16 & 0xffff;
-	if (reservation >> 32 != RESERVATION_MARK || home >= t->n_homes)
+	uint64_t index = reservation >> 16 & 0xffff;
+	if (reservation >> 32 != RESERVATION_MARK || index >= t->n_homes)
 		return NULL;
-	struct turnd_home *h = &t->homes[home];
-	*index = turnd_ports_index(&h->udp_ports, (uint16_t)reservation);
-	return *index != UINT32_MAX && h->is_reserved[*index] ? h : NULL;
+	*home = &t->homes[index];
+	return reserved_at(*home, (uint16_t)reservation);
 }
 
 void turnd_relay_unreserve(void *arg, uint64_t reservation)
 {
-	uint32_t index;
-	struct turnd_home *h = find_reserved(arg, reservation, &index);
-	if (!h)
+	struct turnd_home *h;
+	struct reserved *v = find_reserved(arg, reservation, &h);
+	if (!v)
 		return;
-	h->is_reserved[index] = 0;
+	unreserve(v);
 	turnd_ports_give(&h->udp_ports, (uint16_t)reservation);
 }
 
-/* Whatever comes of it, the reservation is used up. */
+/* Whatever comes of it, the reservation is used up. The port had a socket, and has one from now on. */
 static int open_reserved(struct turnd *t, struct turn_alloc *alloc, int family,
 	uint64_t reservation, struct turn_relay **out)
 {
-	uint32_t index;
-	struct turnd_home *h = find_reserved(t, reservation, &index);
-	if (!h || h->cfg.at.sa.sa_family != family) {
+	struct turnd_home *h;
+	struct reserved *v = find_reserved(t, reservation, &h);
+	if (!v || h->cfg.at.sa.sa_family != family) {
 		turnd_relay_unreserve(t, reservation);
 		return -ERR_NO_ROOM;
 	}
+	uint16_t port = v->port;
 	struct turn_relay *r = relay_new(h, alloc, false);
-	if (try_port(h, r, (uint16_t)reservation) != 0) {
-		turnd_relay_unreserve(t, reservation);
+	unreserve(v);
+	if (try_port(h, r, port, false) != 0) {
+		turnd_ports_give(&h->udp_ports, port);
 		xfree(r);
 		return -ERR_NO_ROOM;
 	}
-	h->is_reserved[index] = 0;
 	*out = r;
 	return 0;
 }
@@ -401,7 +505,9 @@ int turnd_relay_start(void *arg, struct turn_relay *r)
 	(void)arg;
 	if (r->is_tcp || r->out->sock.fd != -1)
 		return 0;
-	return start_own(r) == 0 ? 0 : -ERR_NO_ROOM;
+	int err = start_own(r);
+	r->is_foreign |= err == -ERR_EXISTS;
+	return err ? -ERR_NO_ROOM : 0;
 }
 
 void turnd_relay_close(void *arg, struct turn_relay *r)
@@ -416,10 +522,12 @@ void turnd_relay_close(void *arg, struct turn_relay *r)
 	} else if (r->out->is_mux) {
 		turnd_mux_release(h->mux, r);
 	} else {
-		turnd_relay_sock_close(t, &r->own);
-		turnd_shared_mark(t->shared, false, h->index, port, false);
-		h->by_port[turnd_ports_index(&h->udp_ports, port)] = NULL;
-		turnd_ports_give(&h->udp_ports, port);
+		bool is_foreign = r->is_foreign && r->own.sock.fd == -1;
+		untake(h, r);
+		if (is_foreign)
+			shun(h, port);
+		else
+			turnd_ports_give(&h->udp_ports, port);
 	}
 	xfree(r);
 }

@@ -68,10 +68,13 @@ struct turn_relay {
 	struct turnd_relay_sock *out; /* where datagrams leave: &own, or the shared one */
 	struct turnd_relay_sock own;
 	bool is_tcp;
+	bool is_foreign;   /* another program had the port when the socket was to be opened */
 	void *tcp;         /* tcp_relay.c's; NULL for UDP */
 	uint32_t mux_first; /* multiplexed: the first of its entries in the table of peers */
 	uint32_t mux_n;
 };
+
+enum { TURND_SHUNNED_MAX = 256 };
 
 /* One relay address on this worker. */
 struct turnd_home {
@@ -80,7 +83,12 @@ struct turnd_home {
 	uint8_t index;
 	struct turnd_ports udp_ports, tcp_ports;
 	struct turn_relay **by_port; /* UDP, by turnd_ports_index */
-	uint8_t *is_reserved;        /* UDP, by the same: put aside by EVEN-PORT, nobody's yet */
+	struct list reserved;        /* put aside by EVEN-PORT, nobody's yet */
+	struct {
+		uint16_t port;
+		uint64_t until_us;
+	} shunned[TURND_SHUNNED_MAX]; /* a ring: ports not given back, as another program has them */
+	unsigned first_shunned, n_shunned;
 	struct turnd_mux *mux;       /* multiplex_peer: the one socket; else NULL */
 };
 

@@ -2,7 +2,8 @@
 
 #include <netinet/in.h>
 
-static const struct town_cfg usual = {.workers = 1, .relay_first = 42000, .relay_last = 42999};
+/* Below what the kernel gives to sockets without a port of their own, which other tests have at the same time. */
+static const struct town_cfg usual = {.workers = 1, .relay_first = 22000, .relay_last = 22999};
 
 static int once(void **st)
 {
@@ -78,7 +79,7 @@ static void sockets_come_late_and_go(void **st)
 static void ports_in_use_are_passed_over(void **st)
 {
 	(void)st;
-	enum { FIRST = 42100, N = 8 };
+	enum { FIRST = 22100, N = 8 };
 	struct town_cfg cfg = usual;
 	cfg.is_eager = true;
 	cfg.relay_first = FIRST;
@@ -106,6 +107,91 @@ static void ports_in_use_are_passed_over(void **st)
 		client_close(&c[i]);
 	for (unsigned i = 1; i < ARRAY_LEN(taken); i++)
 		close(taken[i]);
+	town_close(&town);
+}
+
+static int take_port(uint16_t port)
+{
+	struct addr at = town_addr("127.0.0.1", port);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (bind(fd, &at.sa, addr_len(&at)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Told at the first permission only; the next ones who ask for an address are spared. */
+static void a_port_found_in_use_is_left_alone(void **st)
+{
+	(void)st;
+	enum { FIRST = 22200 };
+	struct town_cfg cfg = usual;
+	cfg.relay_first = FIRST;
+	cfg.relay_last = FIRST + 3;
+	struct town town;
+	struct client c, d;
+	struct addr peer;
+	town_open(&town, &cfg);
+	int fd = town_socket(&peer);
+	client_open(&c, &town);
+	client_open(&d, &town);
+	assert_int_equal(client_allocate(&c), 0);
+	uint16_t port = addr_port(&c.relayed);
+	int other = take_port(port);
+	assert_true(other >= 0);
+	assert_int_equal(client_permit(&c, &peer), 508);
+	assert_int_equal(client_delete(&c), 0);
+	for (int i = 0; i < 30; i++) {
+		assert_int_equal(client_allocate(&c), 0);
+		assert_int_not_equal(addr_port(&c.relayed), port);
+		assert_int_equal(client_permit(&c, &peer), 0);
+		assert_int_equal(client_delete(&c), 0);
+	}
+	/* Tried again after a while. */
+	close(other);
+	struct turnd_home *h = &town.at[0].t->homes[0];
+	assert_int_equal(h->n_shunned, 1);
+	h->shunned[h->first_shunned].until_us = 0;
+	assert_int_equal(client_allocate(&d), 0);
+	assert_int_equal(h->n_shunned, 0);
+	assert_int_equal(client_delete(&d), 0);
+	client_close(&c);
+	client_close(&d);
+	close(fd);
+	town_close(&town);
+}
+
+/* Two promises are made with EVEN-PORT: neither port is another program's. */
+static void a_reserved_port_is_held(void **st)
+{
+	(void)st;
+	enum { FIRST = 22300 };
+	struct town_cfg cfg = usual;
+	cfg.relay_first = FIRST;
+	cfg.relay_last = FIRST + 3;
+	struct town town;
+	struct client c;
+	town_open(&town, &cfg);
+	int odd = take_port(FIRST + 1);
+	assert_true(odd >= 0);
+	for (int i = 0; i < 10; i++) {
+		client_open(&c, &town);
+		client_begin(&c, STUN_ALLOCATE);
+		stun_put_u32(&c.w, STUN_ATTR_REQUESTED_TRANSPORT, CLIENT_UDP);
+		stun_put_number(&c.w, STUN_ATTR_EVEN_PORT, 0x80);
+		assert_int_equal(client_ask(&c), 0);
+		assert_true(stun_addr(&c.m, STUN_ATTR_XOR_RELAYED_ADDRESS, &c.relayed));
+		assert_int_equal(addr_port(&c.relayed), FIRST + 2);
+		assert_int_equal(take_port(FIRST + 3), -1);
+		struct turnd *t = town.at[0].t;
+		turnd_relay_unreserve(t, UINT64_C(1) << 32 | (FIRST + 3));
+		int free_again = take_port(FIRST + 3);
+		assert_true(free_again >= 0);
+		close(free_again);
+		assert_int_equal(client_delete(&c), 0);
+		client_close(&c);
+	}
+	close(odd);
 	town_close(&town);
 }
 
@@ -512,6 +598,8 @@ int main(void)
 		cmocka_unit_test(data_goes_both_ways),
 		cmocka_unit_test(sockets_come_late_and_go),
 		cmocka_unit_test(ports_in_use_are_passed_over),
+		cmocka_unit_test(a_port_found_in_use_is_left_alone),
+		cmocka_unit_test(a_reserved_port_is_held),
 		cmocka_unit_test(reservations_are_kept),
 		cmocka_unit_test(the_next_request_may_be_early),
 		cmocka_unit_test(from_one_to_the_next),
