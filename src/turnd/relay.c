@@ -18,7 +18,6 @@
 
 enum {
 	BIND_TRIES = 16,        /* ports that other programs have */
-	OWN_BATCHES_PER_TURN = 4,
 	ICMP_PER_TURN = 16,     /* errors read from one socket at a time */
 	ICMP_DEST_UNREACH = 3,
 	ICMP_FRAG_NEEDED = 4,
@@ -78,8 +77,7 @@ int turnd_relay_sock_open(struct turnd *t, struct turnd_relay_sock *rs, struct e
 	rs->is_df = false;
 	rs->io = io;
 	rs->io.fd = fd;
-	/* Edge-triggered: level-triggered, each would be polled once more after it was read. */
-	if (ev_add(&t->worker->ev, &rs->io, EPOLLIN | (rs->is_mux ? 0 : EPOLLET)) != 0) {
+	if (ev_add(&t->worker->ev, &rs->io, EPOLLIN) != 0) {
 		udp_close(&rs->sock);
 		return -ERR_NO_ROOM;
 	}
@@ -180,12 +178,8 @@ static void on_own_readable(void *arg, uint32_t events)
 	if (UNLIKELY(events & EPOLLERR))
 		take_errors(r->t, &r->own, r);
 	hot_enter();
-	bool has_more = true;
-	for (int i = 0; has_more && i < OWN_BATCHES_PER_TURN; i++)
-		has_more = udp_rx_batch(r->t->relay_rx, &r->own.sock, rx_own, r);
+	(void)udp_rx_batch(r->t->relay_rx, &r->own.sock, rx_own, r);
 	hot_leave();
-	if (UNLIKELY(has_more)) /* the others first; edge-triggered, it would not be seen again */
-		ev_set(&r->t->worker->ev, &r->own.io, EPOLLIN | EPOLLET);
 }
 
 /* ------------------------------------------------------------------- addresses */
