@@ -2,30 +2,13 @@
 
 #include <zlib.h>
 
-#include "base/macros.h"
+#include "crypto/crc_table.h"
 
 /*
  * STUN messages are mostly shorter than what zlib's long strides begin with: for those it goes byte by byte. Eight
  * bytes a step, by tables ("slicing by 8", Kounavis and Berry 2005): 5 % of all that a Binding costs.
  */
 enum { STEP = 8, SHORT_MAX = 128 };
-
-static const uint32_t polynomial = 0xedb88320;
-
-static uint32_t tables[STEP][256];
-
-__attribute__((constructor)) static void fill_tables(void)
-{
-	for (uint32_t i = 0; i < 256; i++) {
-		uint32_t crc = i;
-		for (unsigned bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? polynomial : 0);
-		tables[0][i] = crc;
-	}
-	for (uint32_t i = 0; i < 256; i++)
-		for (unsigned t = 1; t < STEP; t++)
-			tables[t][i] = tables[t - 1][i] >> 8 ^ tables[0][tables[t - 1][i] & 255];
-}
 
 static uint32_t little32(const uint8_t *p)
 {
@@ -37,12 +20,13 @@ static uint32_t crc_short(uint32_t crc, const uint8_t *p, size_t n)
 	crc = ~crc;
 	for (; n >= STEP; p += STEP, n -= STEP) {
 		uint32_t a = little32(p) ^ crc, b = little32(p + 4);
-		crc = tables[7][a & 255] ^ tables[6][a >> 8 & 255] ^ tables[5][a >> 16 & 255] ^
-			tables[4][a >> 24] ^ tables[3][b & 255] ^ tables[2][b >> 8 & 255] ^
-			tables[1][b >> 16 & 255] ^ tables[0][b >> 24];
+		crc = crc_table[7][a & 255] ^ crc_table[6][a >> 8 & 255] ^
+		      crc_table[5][a >> 16 & 255] ^ crc_table[4][a >> 24] ^ crc_table[3][b & 255] ^
+		      crc_table[2][b >> 8 & 255] ^ crc_table[1][b >> 16 & 255] ^
+		      crc_table[0][b >> 24];
 	}
 	while (n-- > 0)
-		crc = crc >> 8 ^ tables[0][(crc ^ *p++) & 255];
+		crc = crc >> 8 ^ crc_table[0][(crc ^ *p++) & 255];
 	return ~crc;
 }
 
