@@ -305,6 +305,7 @@ static void fill_relay(struct turn_settings *s, const struct config *cfg)
 	}
 	s->turnd.relay = relay;
 	s->turnd.n_relay = n;
+	s->turnd.relay_as_asked = !cfg->turn.relay_addresses.n;
 	s->turnd.relay_first = cfg->turn.relay_range_start;
 	s->turnd.relay_last = cfg->turn.relay_range_end;
 }

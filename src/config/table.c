@@ -403,7 +403,8 @@ const struct config_row config_rows[] = {
 			"None = nobody."},
 	{"turn.relay_addresses", CONFIG_IP_LIST, AT(turn.relay_addresses), OURS,
 		.help = "Addresses of this machine to relay from. None = those that are listened "
-			"on."},
+			"on: each client is relayed from the one it came to, or from a public one if that "
+			"is of the other family."},
 	{"turn.external_ips", CONFIG_STR_LIST, AT(turn.external_ips), OURS,
 		.help = "Public addresses behind NAT: `public`, or `public/private` for one local "
 			"address."},

@@ -238,6 +238,7 @@ static struct turn_alloc *new_alloc(struct turn_req *rq, const struct wanted *w)
 	a->server = s;
 	a->id = turn_random(s) >> 11; /* fits a number of JSON; 53 bits of chance keep workers apart */
 	a->is_tcp = w->is_tcp;
+	a->flow = *rq->flow; /* where relay_open sees how the client came */
 	a->chans = a->chans_inline;
 	a->cap_chans = TURN_CHANS_INLINE;
 	a->perms = a->perms_inline;
@@ -325,11 +326,15 @@ static unsigned allocate(struct turn_req *rq, struct wanted *w)
 	if (turn_quota_acquire(s->quota, user_hash, rq->own.is_participant, &quota_slot))
 		return STUN_ERR_QUOTA;
 	unsigned refused[TURN_HALVES] = {0};
-	if (w->port == TURN_PORT_RESERVED &&
-		turn_reserved_take(s, stun_value(rq->m, STUN_ATTR_RESERVATION_TOKEN), user_hash,
-			&w->reservation)) {
-		turn_quota_release(s->quota, quota_slot);
-		return STUN_ERR_CAPACITY;
+	int family = w->family[TURN_HALF_V6] ? AF_INET6 : AF_INET; /* a reservation has but one */
+	if (w->port == TURN_PORT_RESERVED) {
+		if (turn_reserved_take(s, stun_value(rq->m, STUN_ATTR_RESERVATION_TOKEN), user_hash,
+			    &w->reservation, &family)) {
+			turn_quota_release(s->quota, quota_slot);
+			return STUN_ERR_CAPACITY;
+		}
+		w->family[TURN_HALF_V4] = family == AF_INET;
+		w->family[TURN_HALF_V6] = family == AF_INET6;
 	}
 	struct turn_alloc *a = new_alloc(rq, w);
 	unsigned code = open_halves(rq, a, w, refused);
@@ -354,7 +359,7 @@ static unsigned allocate(struct turn_req *rq, struct wanted *w)
 
 	uint8_t token[TURN_TOKEN_LEN];
 	bool has_token = w->port == TURN_PORT_EVEN_AND_NEXT &&
-		!turn_reserve(s, w->reservation, user_hash, token);
+		!turn_reserve(s, w->reservation, family, user_hash, token);
 	answer_allocate(rq, a, has_token ? token : NULL, refused);
 	return 0;
 }

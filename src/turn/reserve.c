@@ -5,7 +5,7 @@
 
 enum { RESERVED_US = 30000000 };
 
-int turn_reserve(struct turn_server *s, uint64_t relay_token, uint64_t user_hash,
+int turn_reserve(struct turn_server *s, uint64_t relay_token, int family, uint64_t user_hash,
 	uint8_t token[TURN_TOKEN_LEN])
 {
 	if (s->n_reservations >= s->cfg.reservations_max) {
@@ -15,6 +15,7 @@ int turn_reserve(struct turn_server *s, uint64_t relay_token, uint64_t user_hash
 	struct turn_reservation *r = &s->reservations[s->n_reservations++];
 	*r = (struct turn_reservation){
 		.relay_token = relay_token,
+		.family = family,
 		.user_hash = user_hash,
 		.until_us = s->now_us + RESERVED_US,
 	};
@@ -25,8 +26,8 @@ int turn_reserve(struct turn_server *s, uint64_t relay_token, uint64_t user_hash
 	return 0;
 }
 
-int turn_reserved_take(
-	struct turn_server *s, struct slice token, uint64_t user_hash, uint64_t *relay_token)
+int turn_reserved_take(struct turn_server *s, struct slice token, uint64_t user_hash,
+	uint64_t *relay_token, int *family)
 {
 	for (size_t i = 0; i < s->n_reservations; i++) {
 		struct turn_reservation *r = &s->reservations[i];
@@ -34,6 +35,7 @@ int turn_reserved_take(
 			r->user_hash != user_hash || r->until_us <= s->now_us)
 			continue;
 		*relay_token = r->relay_token;
+		*family = r->family;
 		*r = s->reservations[--s->n_reservations];
 		return 0;
 	}

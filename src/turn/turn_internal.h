@@ -103,6 +103,7 @@ struct turn_limits;
 struct turn_reservation {
 	uint8_t token[TURN_TOKEN_LEN];
 	uint64_t relay_token; /* the relay's name for it */
+	int family;           /* of its address; the token alone says it (RFC 8656 §7.2) */
 	uint64_t user_hash;
 	uint64_t until_us;
 };
@@ -247,11 +248,11 @@ void turn_move(struct turn_alloc *a, const struct turn_flow *to);
 
 /* reserve.c */
 /* Puts a reserved port under a token that is not to be guessed. -ERR_NO_ROOM. */
-MUST_CHECK int turn_reserve(struct turn_server *s, uint64_t relay_token, uint64_t user_hash,
-	uint8_t token[TURN_TOKEN_LEN]);
+MUST_CHECK int turn_reserve(struct turn_server *s, uint64_t relay_token, int family,
+	uint64_t user_hash, uint8_t token[TURN_TOKEN_LEN]);
 /* Takes a reservation up. -ERR_NOT_FOUND: no such token of this user. */
-MUST_CHECK int turn_reserved_take(
-	struct turn_server *s, struct slice token, uint64_t user_hash, uint64_t *relay_token);
+MUST_CHECK int turn_reserved_take(struct turn_server *s, struct slice token, uint64_t user_hash,
+	uint64_t *relay_token, int *family);
 uint64_t turn_reserved_expire(struct turn_server *s, uint64_t now_us);
 
 /* discovery.c */

@@ -206,6 +206,7 @@ int turnd_relays_open(struct turnd *t, struct errbuf *eb)
 		*h = (struct turnd_home){.t = t, .cfg = t->cfg.relay[i], .index = (uint8_t)i};
 		if (h->cfg.advertised.sa.sa_family == 0)
 			h->cfg.advertised = h->cfg.at;
+		h->is_public = turn_policy_allows_stranger(t->policy, &h->cfg.advertised);
 		t->n_homes = i + 1;
 		turnd_ports_init(&h->udp_ports, index, n, t->cfg.relay_first, t->cfg.relay_last);
 		turnd_ports_init(&h->tcp_ports, index, n, t->cfg.relay_first, t->cfg.relay_last);
@@ -373,22 +374,42 @@ static int open_at(struct turnd_home *h, struct turn_alloc *alloc, bool is_tcp,
 	return 0;
 }
 
+/* Which homes are tried first; see turnd_cfg.relay_as_asked. */
+enum suits { SUITS_ASKED, SUITS_PUBLIC, SUITS_ANY };
+
+static enum suits suits(const struct turnd_home *h, const struct addr *asked)
+{
+	if (!h->t->cfg.relay_as_asked || addr_ip_eq(&h->cfg.at, asked))
+		return SUITS_ASKED;
+	return h->is_public ? SUITS_PUBLIC : SUITS_ANY;
+}
+
+static int open_anywhere(struct turnd *t, struct turn_alloc *alloc, int family, bool is_tcp,
+	enum turn_port_want want, uint64_t *reservation, struct turn_relay **out)
+{
+	struct turn_alloc_info info;
+	turn_alloc_info(alloc, &info);
+	const struct addr *asked = &t->listeners[info.flow.listener].cfg.at;
+	int err = -ERR_UNSUPPORTED;
+	for (int rank = SUITS_ASKED; rank <= SUITS_ANY && err; rank++) {
+		for (size_t i = 0; i < t->n_homes && err; i++) {
+			struct turnd_home *h = &t->homes[(t->next_home + i) % t->n_homes];
+			if (h->cfg.at.sa.sa_family == family && suits(h, asked) == (enum suits)rank)
+				err = open_at(h, alloc, is_tcp, want, reservation, out);
+		}
+	}
+	t->next_home++;
+	return err;
+}
+
 int turnd_relay_open(void *arg, struct turn_alloc *alloc, int family, bool is_tcp,
 	enum turn_port_want want, uint64_t *reservation, struct addr *relayed,
 	struct turn_relay **relay)
 {
 	struct turnd *t = arg;
-	int err = -ERR_UNSUPPORTED;
-	if (want == TURN_PORT_RESERVED) {
-		err = open_reserved(t, alloc, family, *reservation, relay);
-	} else {
-		for (size_t i = 0; i < t->n_homes && err; i++) {
-			struct turnd_home *h = &t->homes[(t->next_home + i) % t->n_homes];
-			if (h->cfg.at.sa.sa_family == family)
-				err = open_at(h, alloc, is_tcp, want, reservation, relay);
-		}
-		t->next_home++;
-	}
+	int err = want == TURN_PORT_RESERVED
+			  ? open_reserved(t, alloc, family, *reservation, relay)
+			  : open_anywhere(t, alloc, family, is_tcp, want, reservation, relay);
 	if (err)
 		return err;
 	*relayed = t->homes[(*relay)->own.home].cfg.advertised;

@@ -78,6 +78,7 @@ struct turnd_home {
 	struct turnd *t;
 	struct turnd_relay_addr cfg; /* advertised always set */
 	uint8_t index;
+	bool is_public; /* as far as the policy knows */
 	struct turnd_ports udp_ports, tcp_ports;
 	struct turn_relay **by_port; /* UDP, by turnd_ports_index */
 	uint8_t *is_reserved;        /* UDP, by the same: put aside by EVEN-PORT, nobody's yet */
