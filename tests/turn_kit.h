@@ -150,7 +150,8 @@ static inline int kit_relay_open(void *arg, struct turn_alloc *alloc, int family
 	size_t i = 0;
 	if (want == TURN_PORT_RESERVED) {
 		i = *reservation;
-		if (i >= KIT_RELAYS || !k->relays[i].is_reserved || family != AF_INET)
+		if (i >= KIT_RELAYS || !k->relays[i].is_reserved ||
+			k->relays[i].family != family)
 			return -ERR_NO_ROOM;
 		k->relays[i].is_reserved = false;
 	} else {
@@ -164,7 +165,7 @@ static inline int kit_relay_open(void *arg, struct turn_alloc *alloc, int family
 		if (i + 1 >= KIT_RELAYS)
 			return -ERR_NO_ROOM;
 		if (want == TURN_PORT_EVEN_AND_NEXT) {
-			k->relays[i + 1] = (struct turn_relay){.is_reserved = true};
+			k->relays[i + 1] = (struct turn_relay){.is_reserved = true, .family = family};
 			*reservation = i + 1;
 		}
 	}

@@ -143,6 +143,8 @@ static bool take_error(struct turnd *t, struct turnd_relay_sock *rs, struct turn
 		.msg_controllen = sizeof control};
 	if (recvmsg(rs->sock.fd, &h, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 		return false;
+	if (addr_port(&peer) == 0 && addr_ip_eq(&peer, &rs->df_to))
+		peer = rs->df_to;
 	if (rs->is_mux && h.msg_namelen > 0)
 		r = turnd_mux_find(t->homes[rs->home].mux, &peer);
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); r && h.msg_namelen > 0 && c;
@@ -198,6 +200,22 @@ static void on_mux_readable(void *arg, uint32_t events)
 	hot_leave();
 }
 
+/* Relay sockets come later, with the clients; that there will never be any is found out now. */
+static int check_address(const struct turnd_home *h, struct errbuf *eb)
+{
+	struct udp_sock probe;
+	struct addr at = h->cfg.at;
+	struct errbuf why;
+	char text[ADDR_TEXT_CAP];
+	static const struct udp_opts opts = {0};
+	addr_set_port(&at, 0);
+	int err = udp_open(&probe, &at, &opts, &why);
+	if (err)
+		return err_set(eb, ERR_SYSTEM, "cannot relay from %s: %s", addr_format_ip(&at, text), why.text);
+	udp_close(&probe);
+	return 0;
+}
+
 int turnd_relays_open(struct turnd *t, struct errbuf *eb)
 {
 	unsigned index = t->worker->index, n = turnd_shared_workers(t->shared);
@@ -214,7 +232,9 @@ int turnd_relays_open(struct turnd *t, struct errbuf *eb)
 		h->by_port = xcalloc(count, sizeof(struct turn_relay *));
 		h->is_reserved = xcalloc(count, 1);
 		struct ev_io io = {.ready = on_mux_readable, .arg = h};
-		int err = t->cfg.multiplex_peer ? turnd_mux_open(h, io, eb) : 0;
+		int err = index == 0 ? check_address(h, eb) : 0;
+		if (!err && t->cfg.multiplex_peer)
+			err = turnd_mux_open(h, io, eb);
 		if (err)
 			return err;
 	}
@@ -464,6 +484,8 @@ void turnd_relay_send(void *arg, struct turn_relay *r, const struct addr *peer,
 		metric_drop(DROP_TURN_PEER_TAKEN);
 		return;
 	}
+	if (UNLIKELY(df))
+		rs->df_to = *peer;
 	uint8_t *p = udp_tx_add(t->relay_tx, &rs->sock, peer, payload.n);
 	if (UNLIKELY(!p)) {
 		turnd_flush_relays(t);
