@@ -24,6 +24,7 @@ enum {
 
 struct turn_relay {
 	bool is_open, is_started, is_reserved;
+	int family;
 	struct turn_alloc *alloc;
 	struct addr at;
 };
@@ -165,7 +166,8 @@ static inline int kit_relay_open(void *arg, struct turn_alloc *alloc, int family
 		if (i + 1 >= KIT_RELAYS)
 			return -ERR_NO_ROOM;
 		if (want == TURN_PORT_EVEN_AND_NEXT) {
-			k->relays[i + 1] = (struct turn_relay){.is_reserved = true, .family = family};
+			k->relays[i + 1] = (struct turn_relay){
+				.is_reserved = true, .family = family};
 			*reservation = i + 1;
 		}
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/turn_metrics.h"
+#include "app/turn_rules.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -14,6 +15,8 @@
 #include "store/turn_stats.h"
 #include "store/turn_users.h"
 
+enum { DATABASE_RETRY_S = 5 };
+
 /* One worker's part. */
 struct end {
 	struct turn_host *host;
@@ -22,9 +25,11 @@ struct end {
 	struct turn_auth *auth;
 	struct turn_settings *settings; /* referenced; those that turnd borrows from */
 	struct turn_metrics *metrics;
-	struct timer secrets_timer;
+	struct timer database_timer;
 	char **secrets; /* from the database, beside those of the configuration */
 	size_t n_secrets;
+	struct turn_rules *rules;   /* from the database; NULL = none came yet */
+	struct turn_policy *policy; /* made of settings and rules, which turnd borrows; NULL = that of the settings */
 	bool is_stopped;
 };
 
@@ -121,6 +126,12 @@ static int reload_auth(struct end *e, struct errbuf *eb)
 	return err;
 }
 
+static void ask_again_soon(struct end *e)
+{
+	uint64_t wait_us = MIN(e->settings->userdb_cache_us, (uint64_t)DATABASE_RETRY_S * US_PER_S);
+	wheel_set(&e->worker->wheel, &e->database_timer, e->worker->now_us + wait_us);
+}
+
 static bool same_secrets(const struct end *e, const struct store_turn_answer *a)
 {
 	if (a->rows_n != e->n_secrets)
@@ -137,7 +148,11 @@ static void secrets_came(void *receiver, uint64_t id, const struct store_turn_an
 	struct errbuf eb;
 	(void)receiver;
 	(void)id;
-	if (!e || e->is_stopped || a->err || same_secrets(e, a))
+	if (!e || e->is_stopped)
+		return;
+	if (a->err)
+		ask_again_soon(e);
+	if (a->err || same_secrets(e, a))
 		return;
 	free_secrets(e);
 	e->secrets = xcalloc(a->rows_n + 1, sizeof *e->secrets);
@@ -147,13 +162,88 @@ static void secrets_came(void *receiver, uint64_t id, const struct store_turn_an
 		LOG_ERROR("secrets of the database not taken", F_STR("why", eb.text));
 }
 
-static void ask_for_secrets(void *arg, uint64_t now_us)
+/* Peers and limits: the configuration's, and over them what the database says. */
+static void take_rules(struct end *e, struct turn_rules *rules)
+{
+	struct turn_policy *policy = NULL;
+	struct errbuf eb;
+	if (turn_rules_policy(rules, e->settings, &policy, &eb) != 0) {
+		LOG_ERROR("peers of the TURN database not taken", F_STR("why", eb.text));
+		turn_rules_unref(rules);
+		return;
+	}
+	turnd_set_rules(e->turnd, turn_rules_bytes_per_s(rules, e->settings), policy);
+	turn_policy_free(e->policy);
+	e->policy = policy;
+	turn_rules_unref(e->rules);
+	e->rules = rules;
+}
+
+struct rules_msg {
+	struct msg msg;
+	struct end *end;
+	struct turn_rules *rules; /* referenced */
+};
+
+static void drop_rules(struct msg *m)
+{
+	struct rules_msg *r = CONTAINER_OF(m, struct rules_msg, msg);
+	turn_rules_unref(r->rules);
+	xfree(r);
+}
+
+static void handle_rules(void *receiver, struct msg *m)
+{
+	struct rules_msg *r = CONTAINER_OF(m, struct rules_msg, msg);
+	(void)receiver;
+	take_rules(r->end, turn_rules_ref(r->rules));
+	drop_rules(m);
+}
+
+static const struct msg_kind rules_kind = {"turn.rules", handle_rules, drop_rules};
+
+/* One worker asks for all: in Redis the answer is a walk over all keys. */
+static void rules_came(void *receiver, uint64_t id, const struct store_turn_answer *a)
+{
+	struct end *e = end_here;
+	(void)receiver;
+	(void)id;
+	if (!e || e->is_stopped || a->err)
+		return;
+	struct turn_rules *rules = turn_rules_new(
+		e->settings->auth.realm, e->settings->userdb_peers, a->rows, a->rows_n);
+	if (turn_rules_same(rules, e->rules)) {
+		turn_rules_unref(rules);
+		return;
+	}
+	turn_rules_warn(rules);
+	LOG_INFO("peers and limits of the TURN database", F_UINT("allowed_peers", rules->n_allow),
+		F_UINT("denied_peers", rules->n_deny), F_BOOL("max_bps", rules->max_bps.is_set),
+		F_BOOL("user_quota", rules->user_quota.is_set), F_BOOL("total_quota", rules->total_quota.is_set));
+	const struct turn_quota_cfg quota = turn_rules_quota(rules, e->settings);
+	turn_quota_reload(e->host->quota, &quota);
+	for (unsigned i = 0; i < e->host->n_ends; i++) {
+		if (&e->host->ends[i] == e)
+			continue;
+		struct rules_msg *m = XNEW(struct rules_msg);
+		*m = (struct rules_msg){{&rules_kind}, &e->host->ends[i], turn_rules_ref(rules)};
+		mbox_post_or_drop(&m->end->worker->mbox, &m->msg);
+	}
+	take_rules(e, rules);
+}
+
+static void ask_database(void *arg, uint64_t now_us)
 {
 	struct end *e = arg;
-	const struct store_turn_ask ask = {&e->worker->mbox, 0, secrets_came};
-	(void)!store_turn_lookup(
-		e->host->store, &ask, STORE_TURN_SECRETS, slice_str(e->settings->auth.realm), slice_str(""));
-	wheel_set(&e->worker->wheel, &e->secrets_timer, now_us + e->settings->userdb_cache_us);
+	struct store_turn *store = e->host->store;
+	const struct slice realm = slice_str(e->settings->auth.realm), none = slice_str("");
+	const struct store_turn_ask secrets = {&e->worker->mbox, 0, secrets_came};
+	const struct store_turn_ask rules = {&e->worker->mbox, 0, rules_came};
+	(void)!store_turn_lookup(store, &secrets, STORE_TURN_SECRETS, realm, none);
+	if (e == &e->host->ends[0])
+		(void)!store_turn_lookup(store, &rules, STORE_TURN_REALMS, realm, none);
+	wheel_set(&e->worker->wheel, &e->database_timer,
+		now_us + MAX(e->settings->userdb_cache_us, (uint64_t)US_PER_S));
 }
 
 /* ------------------------------------------------------------------ the end of a session */
@@ -162,12 +252,21 @@ static void log_session(const struct end *e, const struct turn_alloc_info *i, co
 {
 	uint64_t duration_ms =
 		(e->worker->now_us - MIN(i->started_us, e->worker->now_us)) / US_PER_MS;
+	/* Both, if there are two. */
+	char relayed[2 * ADDR_TEXT_CAP] = "";
+	for (size_t j = 0; j < ARRAY_LEN(i->relayed); j++) {
+		char *end = relayed + strlen(relayed);
+		if (i->relayed[j].sa.sa_family == 0)
+			continue;
+		if (end > relayed)
+			*end++ = ',';
+		addr_format(&i->relayed[j], end);
+	}
 	LOG_INFO("turn session ended", F_UINT("id", i->id),
 		F_STR("user", i->username ? i->username : ""),
 		F_STR("realm", i->realm ? i->realm : ""),
 		F_STR("transport", scheme_of(i->flow.transport)), F_ADDR("client", &i->flow.client),
-		F_ADDR("relayed", i->relayed[0].sa.sa_family ? &i->relayed[0] : &i->relayed[1]),
-		F_STR("reason", reason), F_UINT("duration_ms", duration_ms),
+		F_STR("relayed", relayed), F_STR("reason", reason), F_UINT("duration_ms", duration_ms),
 		F_UINT("packets_in", i->packets_in), F_UINT("bytes_in", i->bytes_in),
 		F_UINT("packets_out", i->packets_out), F_UINT("bytes_out", i->bytes_out),
 		F_UINT("peer_packets_in", i->peer_packets_in),
@@ -184,9 +283,29 @@ static void publish(struct store_stats *stats, const struct turn_alloc_info *i)
 		i->packets_in, i->bytes_in, i->packets_out, i->bytes_out};
 	const struct store_stats_figures peer = {
 		i->peer_packets_in, i->peer_bytes_in, i->peer_packets_out, i->peer_bytes_out};
+	/* Nothing was reported before: what came since the last report is all. */
+	store_stats_traffic(stats, &a, STORE_STATS_TRAFFIC, &client);
+	store_stats_traffic(stats, &a, STORE_STATS_TRAFFIC_PEER, &peer);
 	store_stats_traffic(stats, &a, STORE_STATS_TOTAL, &client);
 	store_stats_traffic(stats, &a, STORE_STATS_TOTAL_PEER, &peer);
 	store_stats_status(stats, &a, STORE_STATS_DELETED, 0, slice_str(""));
+}
+
+/* Coturn's words for where a session is. */
+static void on_kept(void *arg, const struct turn_alloc_info *i, bool is_new)
+{
+	const struct end *e = arg;
+	uint64_t now_us = e->worker->now_us;
+	const struct store_stats_allocation a = {
+		slice_str(i->realm ? i->realm : ""), slice_str(i->username ? i->username : ""), i->id};
+	char text[2 * ADDR_TEXT_CAP + 64], local[ADDR_TEXT_CAP], remote[ADDR_TEXT_CAP];
+	if (!e->host->stats)
+		return;
+	(void)snprintf(text, sizeof text, "type=%s, local=%s, remote=%s", scheme_of(i->flow.transport),
+		addr_format(&i->flow.server, local), addr_format(&i->flow.client, remote));
+	store_stats_status(e->host->stats, &a, is_new ? STORE_STATS_NEW : STORE_STATS_REFRESHED,
+		(uint32_t)((MAX(i->expires_us, now_us) - now_us + US_PER_S - 1) / US_PER_S),
+		slice_str(is_new ? text : ""));
 }
 
 static void on_ended(void *arg, const struct turn_alloc_info *info, const char *reason)
@@ -221,18 +340,33 @@ static void handle_settings(void *receiver, struct msg *m)
 	struct end *e = s->end;
 	struct errbuf eb;
 	(void)receiver;
-	if (turnd_reload(e->turnd, &s->settings->turnd, s->settings->policy, &eb) != 0) {
+	struct turn_policy *policy = NULL;
+	struct turnd_cfg turnd = s->settings->turnd;
+	turnd.turn.allocation_bytes_per_s = turn_rules_bytes_per_s(e->rules, s->settings);
+	int err = turn_rules_policy(e->rules, s->settings, &policy, &eb);
+	if (!err)
+		err = turnd_reload(e->turnd, &turnd, policy, &eb);
+	if (err) {
+		turn_policy_free(policy);
 		LOG_ERROR("the TURN server keeps its old settings", F_UINT("worker", e->worker->index),
 			F_STR("why", eb.text));
 		drop_settings(m);
 		return;
 	}
+	turn_policy_free(e->policy);
+	e->policy = policy;
 	struct turn_settings *old = e->settings;
 	e->settings = s->settings;
 	s->settings = old;
 	if (reload_auth(e, &eb) != 0)
 		LOG_ERROR("the TURN server keeps its old users", F_UINT("worker", e->worker->index),
 			F_STR("why", eb.text));
+	if (e == &e->host->ends[0]) {
+		const struct turn_quota_cfg quota = turn_rules_quota(e->rules, e->settings);
+		turn_quota_reload(e->host->quota, &quota);
+	}
+	if (e->host->store)
+		ask_database(e, e->worker->now_us);
 	drop_settings(m);
 }
 
@@ -432,7 +566,7 @@ int turn_host_add(
 	e->host = h;
 	e->worker = w;
 	e->settings = turn_settings_ref(h->settings);
-	timer_init(&e->secrets_timer, ask_for_secrets, e);
+	timer_init(&e->database_timer, ask_database, e);
 	int err = turn_auth_new(&e->auth, &e->settings->auth, &auth_ops, e, eb);
 	struct turnd_cfg cfg = e->settings->turnd;
 	cfg.http_pass = h->http_pass;
@@ -440,8 +574,10 @@ int turn_host_add(
 	if (!err)
 		err = turnd_new(&e->turnd, w, rtc, h->shared, &cfg, e->auth, e->settings->policy,
 			h->quota, eb);
-	if (!err)
+	if (!err) {
+		turnd_on_kept(e->turnd, on_kept, e);
 		turnd_on_ended(e->turnd, on_ended, e);
+	}
 	return err;
 }
 
@@ -449,7 +585,7 @@ void turn_host_start(struct turn_host *h, unsigned i)
 {
 	end_here = &h->ends[i];
 	if (h->store)
-		ask_for_secrets(end_here,
+		ask_database(end_here,
 			end_here->worker->now_us ? end_here->worker->now_us : clock_mono_us());
 }
 
@@ -461,8 +597,15 @@ void turn_host_end_turn(struct turn_host *h, unsigned i)
 void turn_host_stop(struct turn_host *h, unsigned i)
 {
 	struct end *e = &h->ends[i];
+	struct turn_server *server = turnd_server(e->turnd);
+	struct turn_alloc_info info;
 	e->is_stopped = true;
-	wheel_del(&e->worker->wheel, &e->secrets_timer);
+	/* Their line in the log and their figures are due as well. */
+	for (struct turn_alloc *a; (a = turn_alloc_next(server, NULL));) {
+		turn_alloc_info(a, &info);
+		(void)!turn_alloc_end(server, info.id, "the server stops");
+	}
+	wheel_del(&e->worker->wheel, &e->database_timer);
 }
 
 int turn_host_reload(struct turn_host *h, const struct config *cfg, struct errbuf *eb)
@@ -471,7 +614,6 @@ int turn_host_reload(struct turn_host *h, const struct config *cfg, struct errbu
 	int err = make_settings(h, cfg, &fresh, eb);
 	if (err)
 		return err;
-	turn_quota_reload(h->quota, &fresh->quota);
 	for (unsigned i = 0; i < h->n_ends; i++) {
 		struct settings_msg *m = XNEW(struct settings_msg);
 		*m = (struct settings_msg){{&settings_kind}, &h->ends[i], turn_settings_ref(fresh)};
@@ -516,6 +658,8 @@ void turn_host_free(struct turn_host *h)
 		turnd_free(e->turnd);
 		turn_auth_free(e->auth);
 		free_secrets(e);
+		turn_policy_free(e->policy);
+		turn_rules_unref(e->rules);
 		turn_settings_unref(e->settings);
 		turn_metrics_free(e->metrics);
 	}

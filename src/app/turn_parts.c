@@ -250,6 +250,10 @@ static int listen_for_discovery(struct listeners *l, const struct addr *bound, s
 	const struct addr *other = &t->other_address, *primary = NULL;
 	if (!other->sa.sa_family)
 		return 0;
+	if (!t->udp) {
+		LOG_WARN("NAT behaviour discovery is off: it is over UDP, and turn.udp is false");
+		return 0;
+	}
 	for (size_t i = 0; i < n_bound && !primary; i++)
 		if (bound[i].sa.sa_family == other->sa.sa_family && !addr_ip_eq(&bound[i], other) &&
 			(!addr_is_loopback(&bound[i]) || addr_is_loopback(other)))
@@ -377,6 +381,7 @@ static void fill_turn(struct turn_settings *s, const struct config_turn *t, unsi
 		.unauthenticated_bytes_per_s =
 			share(t->unauthenticated_bytes_per_s, n_workers, LEAST_BYTES),
 		.allocations_per_address_per_s = t->allocations_per_address,
+		.auth_failures_per_user = t->auth_failures_per_user,
 		.auth_failures_per_address =
 			share(t->auth_failures_per_address, n_workers, LEAST_FAILURES),
 		.other_address = other,
@@ -477,45 +482,49 @@ static void fill_auth(struct turn_settings *s, const struct config *cfg, const u
 
 /* ------------------------------------------------------------------ where to */
 
-static size_t join_lists(struct turn_settings *s, const struct config_list *a,
-	const struct config_list *b, const char *const **out)
+static const char *const *keep_list(struct turn_settings *s, const struct config_list *a,
+	const struct config_list *b)
 {
-	const char **all = keep_array(s, a->n + b->n, sizeof *all);
-	for (size_t i = 0; i < a->n; i++)
-		all[i] = keep_str(s, a->str[i]);
-	for (size_t i = 0; i < b->n; i++)
-		all[a->n + i] = keep_str(s, b->str[i]);
-	*out = all;
-	return a->n + b->n;
+	size_t n = a->n + (b ? b->n : 0);
+	const char **all = keep_array(s, n, sizeof *all);
+	for (size_t i = 0; i < n; i++)
+		all[i] = keep_str(s, i < a->n ? a->str[i] : b->str[i - a->n]);
+	return all;
 }
 
-static int make_policy(struct turn_settings *s, const struct config_turn *t,
-	const struct turn_surroundings *around, struct errbuf *eb)
+static void fill_peers(struct turn_settings *s, const struct config_turn *t,
+	const struct turn_surroundings *around)
 {
 	const struct netif_filter everything = {.with_loopback = true};
-	struct addr own[2 * TURND_RELAY_ADDRS_MAX], local[TURN_ADDRS_MAX];
-	size_t n_local = netif_list(&everything, local, ARRAY_LEN(local));
-	struct turn_policy_cfg p = {
+	struct addr *local = keep_array(s, TURN_ADDRS_MAX, sizeof *local);
+	size_t n_local = netif_list(&everything, local, TURN_ADDRS_MAX);
+	struct addr *own = keep_array(s, 2 * s->turnd.n_relay, sizeof *own);
+	struct turn_policy_cfg *p = &s->peers;
+	*p = (struct turn_policy_cfg){
+		.allow = keep_list(s, &t->allow_restricted_peer_cidrs, &t->allowed_peers),
+		.n_allow = t->allow_restricted_peer_cidrs.n + t->allowed_peers.n,
+		.deny = keep_list(s, &t->denied_peers, NULL),
+		.n_deny = t->denied_peers.n,
+		.deny_always = keep_list(s, &t->deny_peer_cidrs, NULL),
+		.n_deny_always = t->deny_peer_cidrs.n,
 		.allow_loopback = t->allow_loopback_peers,
 		.allow_private = t->allow_private_peers,
-		.deny_wins = t->deny_peer_cidrs.n > 0,
 		.no_builtin = !t->builtin_denied_peers,
-		.own = around->sfu,
-		.n_own = around->n_sfu,
 		.own_relay = own,
 		.relay_first = t->relay_range_start,
 		.relay_last = t->relay_range_end,
 		.local = local,
-		.n_local = MIN(n_local, ARRAY_LEN(local)),
+		.n_local = MIN(n_local, (size_t)TURN_ADDRS_MAX),
 	};
+	struct addr *sfu = keep_array(s, around->n_sfu, sizeof *sfu);
+	for (; p->n_own < around->n_sfu; p->n_own++)
+		sfu[p->n_own] = around->sfu[p->n_own];
+	p->own = sfu;
 	for (size_t i = 0; i < s->turnd.n_relay; i++) {
-		own[p.n_own_relay++] = s->turnd.relay[i].at;
+		own[p->n_own_relay++] = s->turnd.relay[i].at;
 		if (s->turnd.relay[i].advertised.sa.sa_family)
-			own[p.n_own_relay++] = s->turnd.relay[i].advertised;
+			own[p->n_own_relay++] = s->turnd.relay[i].advertised;
 	}
-	p.n_allow = join_lists(s, &t->allow_restricted_peer_cidrs, &t->allowed_peers, &p.allow);
-	p.n_deny = join_lists(s, &t->deny_peer_cidrs, &t->denied_peers, &p.deny);
-	return turn_policy_new(&s->policy, &p, eb);
 }
 
 static int check_ports(const struct config_turn *t, unsigned n_workers, struct errbuf *eb)
@@ -537,6 +546,7 @@ int turn_settings_new(struct turn_settings **out, const struct config *cfg,
 	s->refs = 1;
 	s->session_log = cfg->turn.session_log;
 	s->metric_user_labels = cfg->turn.metric_user_labels;
+	s->userdb_peers = cfg->turn.userdb_peers;
 	s->userdb_cache_us = cfg->turn.userdb_cache_us;
 	int err = check_ports(&cfg->turn, around->n_workers, eb);
 	if (!err)
@@ -546,7 +556,8 @@ int turn_settings_new(struct turn_settings **out, const struct config *cfg,
 		fill_turnd(s, &cfg->turn);
 		fill_turn(s, &cfg->turn, around->n_workers);
 		fill_auth(s, cfg, around->nonce_key);
-		err = make_policy(s, &cfg->turn, around, eb);
+		fill_peers(s, &cfg->turn, around);
+		err = turn_policy_new(&s->policy, &s->peers, eb);
 	}
 	if (err) {
 		turn_settings_unref(s);

@@ -13,8 +13,9 @@ struct turn_settings {
 	struct turnd_cfg turnd;
 	struct turn_auth_cfg auth; /* nonce_key is the process's */
 	struct turn_quota_cfg quota;
-	struct turn_policy *policy;
-	bool session_log, metric_user_labels;
+	struct turn_policy_cfg peers;
+	struct turn_policy *policy; /* made of `peers` */
+	bool session_log, metric_user_labels, userdb_peers;
 	uint64_t userdb_cache_us;
 
 	void **kept; /* what the above points to */

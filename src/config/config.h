@@ -174,6 +174,7 @@ struct config_turn {
 	struct config_list oauth_keys; /* oauth */
 	char *oauth_server_name;
 	char *userdb, *redis_stats; /* URLs, secret: they may carry a password; "" = none */
+	bool userdb_peers;
 	uint64_t userdb_cache_us;
 	uint32_t auth_cache_users;
 	uint64_t nonce_lifetime_us;
@@ -188,7 +189,7 @@ struct config_turn {
 	uint64_t allocation_bytes_per_s, user_bytes_per_s, total_bytes_per_s;
 	uint64_t unauthenticated_bytes_per_s;
 	uint32_t allocations_per_address; /* a second */
-	uint32_t auth_failures_per_address; /* a minute */
+	uint32_t auth_failures_per_user, auth_failures_per_address; /* a minute */
 	uint32_t stream_connections, dtls_connections; /* per worker */
 	uint64_t stream_queue_bytes, stream_queue_us, stream_idle_us;
 	uint64_t socket_buffer_bytes;

@@ -378,11 +378,13 @@ static int take(struct coturn *c, const struct coturn_option *o, const char *lab
 static int take_letters(
 	struct coturn *c, const char *letters, const char *next, bool *used_next, struct errbuf *eb)
 {
-	for (const char *p = letters; *p; p++)
-		if (!find_brief(*p) && (p == letters || !find_brief(p[-1])->has_value) && *p != 'n')
+	for (const char *p = letters; *p; p++) {
+		const struct coturn_option *o = find_brief(*p);
+		if (!o && *p != 'n')
 			return -ERR_NOT_FOUND;
-		else if (*p != 'n' && find_brief(*p)->has_value)
-			break;
+		if (o && o->has_value)
+			break; /* what follows is its value */
+	}
 	for (; *letters; letters++) {
 		const struct coturn_option *o = find_brief(*letters);
 		if (!o)

@@ -105,7 +105,7 @@ const struct coturn_option coturn_options[] = {
 	IGNORE_VALUE("secret-key-file", 0, "it decrypts MySQL's password"),
 	KEY("redis-statsdb", 'O', "turn.redis_stats", "the same keys and channels"),
 	IGNORE("no-auth-pings", 0, "databases are asked when a user comes, not in between"),
-	IGNORE("no-dynamic-ip-list", 0, "lists of peers come from the configuration"),
+	ON("no-dynamic-ip-list", 0, "turn.userdb_peers", "false", "true", ""),
 	IGNORE("no-dynamic-realms", 0, NO_ORIGIN),
 	IGNORE("check-origin-consistency", 0, NO_ORIGIN),
 	CALL("oauth", 0, coturn_call_flag, oauth, "turn.oauth_server_name",
@@ -130,7 +130,7 @@ const struct coturn_option coturn_options[] = {
 	KEY("permission-lifetime", 0, "turn.permission_lifetime", "seconds"),
 	KEY("max-allocate-timeout", 0, "turn.stream_idle", "seconds"),
 	IGNORE("unauthorized-ratelimit", 0,
-		"always on: turn.unauthenticated_bytes_per_s, turn.auth_failures_per_address"),
+		"always on: turn.unauthenticated_bytes_per_s, turn.auth_failures_per_user"),
 	IGNORE_VALUE("unauthorized-ratelimit-rps", 0, "see turn.unauthenticated_bytes_per_s"),
 
 	LIST("allowed-peer-ip", 0, "turn.allowed_peers",

@@ -453,11 +453,14 @@ const struct config_row config_rows[] = {
 			"redis://…. Empty = none."},
 	{"turn.userdb_cache", CONFIG_DURATION, AT(turn.userdb_cache_us), OURS_RELOAD, .init = "60s",
 		.min = S, .max = DAY, .help = "How long an answer of the database is believed."},
+	{"turn.userdb_peers", CONFIG_BOOL, AT(turn.userdb_peers), OURS_RELOAD, .init = "true",
+		.help = "Take the database's allowed_peer_ip and denied_peer_ip beside turn.allowed_peers and "
+			"turn.denied_peers, with their ranks."},
 	{"turn.auth_cache_users", CONFIG_COUNT, AT(turn.auth_cache_users), OURS, .init = "4096",
 		.min = 16, .max = 1 << 20, .help = "Users whose keys a worker keeps ready."},
 	{"turn.redis_stats", CONFIG_SECRET, AT(turn.redis_stats), OURS,
-		.help = "Redis to publish coturn's totals of finished sessions to: redis://…. "
-			"Empty = none."},
+		.help = "Redis to publish coturn's statistics of sessions to, at their start, refresh "
+			"and end: redis://…. Empty = none."},
 	{"turn.nonce_lifetime", CONFIG_DURATION, AT(turn.nonce_lifetime_us), OURS_RELOAD,
 		.init = "600", .bare_us = S, .max = DAY,
 		.help = "How long a nonce is good (seconds). 0 = as long as the process runs."},
@@ -466,8 +469,7 @@ const struct config_row config_rows[] = {
 			"`10.0.0.0/8`, "
 			"`10.0.0.1-10.0.0.9` or one address."},
 	{"turn.denied_peers", CONFIG_STR_LIST, AT(turn.denied_peers), OURS_RELOAD,
-		.help = "Peers that may not be reached; turn.allowed_peers wins over it, unless "
-			"turn.deny_peer_cidrs is used too."},
+		.help = "Peers that may not be reached; turn.allowed_peers wins over it."},
 	{"turn.allow_loopback_peers", CONFIG_BOOL, AT(turn.allow_loopback_peers), OURS_RELOAD,
 		.init = "false",
 		.help = "Let clients reach services of this machine on its loopback addresses. On "
@@ -514,10 +516,16 @@ const struct config_row config_rows[] = {
 	{"turn.allocations_per_address", CONFIG_COUNT, AT(turn.allocations_per_address),
 		OURS_RELOAD, .init = "200", .max = 1000000,
 		.help = "Most new allocations per second from one address. 0 = no limit."},
+	{"turn.auth_failures_per_user", CONFIG_COUNT, AT(turn.auth_failures_per_user), OURS_RELOAD,
+		.init = "60", .max = 1000000,
+		.help = "Wrong passwords per minute with one user name from one address; then that "
+			"name gets no answer there until the minute is over. Running allocations "
+			"go on. 0 = no limit."},
 	{"turn.auth_failures_per_address", CONFIG_COUNT, AT(turn.auth_failures_per_address),
-		OURS_RELOAD, .init = "60", .max = 1000000,
-		.help = "Wrong passwords per minute from one address before it is slowed. 0 = no "
-			"limit."},
+		OURS_RELOAD, .init = "600", .max = 1000000,
+		.help = "Wrong passwords per minute with any user names from one address; then "
+			"none of them gets an answer there until the minute is over. Running "
+			"allocations go on. 0 = no limit."},
 	{"turn.stream_connections", CONFIG_COUNT, AT(turn.stream_connections), OURS,
 		.init = "20000", .min = 1, .max = 1000000,
 		.help = "Most TCP and TLS connections per media thread."},
@@ -550,7 +558,8 @@ const struct config_row config_rows[] = {
 	{"turn.udp_relay", CONFIG_BOOL, AT(turn.udp_relay), OURS_RELOAD, .init = "true",
 		.help = "Relay to peers over UDP."},
 	{"turn.tcp_relay", CONFIG_BOOL, AT(turn.tcp_relay), OURS_RELOAD, .init = "true",
-		.help = "Relay to peers over TCP (RFC 6062)."},
+		.help = "Relay to peers over TCP (RFC 6062). Services of this machine itself are reached if "
+			"turn.allowed_peers names its address."},
 	{"turn.stun", CONFIG_BOOL, AT(turn.stun), OURS_RELOAD, .init = "true",
 		.help = "Answer STUN Binding requests."},
 	{"turn.stun_only", CONFIG_BOOL, AT(turn.stun_only), OURS_RELOAD, .init = "false",

@@ -1,4 +1,4 @@
-#include <fcntl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,42 +7,71 @@
 #include "base/mem.h"
 #include "store/store_internal.h"
 
-enum { HEADER_LEN = 100, HEADER_APPLICATION_ID = 68 }; /* https://sqlite.org/fileformat.html §1.3 */
+enum { BUSY_MS = 2000 };
 
-static const char magic[16] = "SQLite format 3";
-
-int store_file_kind(const char *path, enum store_file *kind, struct errbuf *eb)
+static int try_application_id(
+	const char *path, int flags, int *rc, uint32_t *id, struct errbuf *eb)
 {
-	uint8_t head[HEADER_LEN];
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd == -1) {
-		*kind = STORE_FILE_MISSING;
-		return access(path, F_OK) == 0 ? err_set(eb, ERR_SYSTEM, "SQLite: cannot read %.200s: %m", path) : 0;
-	}
+	sqlite3 *db = NULL;
+	sqlite3_stmt *st = NULL;
 	int err = 0;
-	ssize_t n = read(fd, head, sizeof head);
-	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
-		err = err_set(eb, ERR_SYSTEM, "SQLite: %.200s is no file", path);
-	else if (n == 0)
-		*kind = STORE_FILE_EMPTY;
-	else if (n != HEADER_LEN || memcmp(head, magic, sizeof magic) != 0)
+	*rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	if (*rc == SQLITE_OK)
+		(void)sqlite3_busy_timeout(db, BUSY_MS);
+	if (*rc == SQLITE_OK)
+		*rc = sqlite3_prepare_v2(db, "PRAGMA application_id", -1, &st, NULL);
+	if (*rc == SQLITE_OK)
+		*rc = sqlite3_step(st);
+	if (*rc == SQLITE_ROW)
+		*id = (uint32_t)sqlite3_column_int(st, 0);
+	else if (*rc == SQLITE_NOTADB)
 		err = err_set(eb, ERR_SYSTEM, "SQLite: %.200s is no SQLite database", path);
 	else
-		*kind = rd32(head + HEADER_APPLICATION_ID) == STORE_APPLICATION_ID
-				? STORE_FILE_OURS
-				: STORE_FILE_FOREIGN;
-	(void)close(fd);
+		err = err_set(eb, ERR_SYSTEM, "SQLite: cannot read %.200s: %s", path,
+			db ? sqlite3_errmsg(db) : sqlite3_errstr(*rc));
+	(void)sqlite3_finalize(st);
+	(void)sqlite3_close(db);
+	return err;
+}
+
+/* After a crash the file has a journal that must be played back before anything can be read. */
+static int application_id(const char *path, uint32_t *id, struct errbuf *eb)
+{
+	int rc, err = try_application_id(path, SQLITE_OPEN_READONLY, &rc, id, eb);
+	return rc == SQLITE_READONLY ? try_application_id(path, SQLITE_OPEN_READWRITE, &rc, id, eb)
+				     : err;
+}
+
+/*
+ * SQLite reads the file, not we: a close() of any descriptor of it drops the locks of all connections that this process
+ * has, and another process would take the log away from under them (sqlite.org/howtocorrupt.html §2.2).
+ */
+int store_file_kind(const char *path, enum store_file *kind, struct errbuf *eb)
+{
+	struct stat st;
+	uint32_t id = 0;
+	*kind = STORE_FILE_MISSING;
+	if (stat(path, &st) == -1)
+		return errno == ENOENT ? 0 : err_set(eb, ERR_SYSTEM, "SQLite: cannot read %.200s: %m", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(eb, ERR_SYSTEM, "SQLite: %.200s is no file", path);
+	*kind = STORE_FILE_EMPTY;
+	if (!st.st_size)
+		return 0;
+	int err = application_id(path, &id, eb);
+	/* A journal played back may have undone the very first write. */
+	bool is_empty = !err && stat(path, &st) == 0 && !st.st_size;
+	*kind = is_empty                   ? STORE_FILE_EMPTY
+		: id == STORE_APPLICATION_ID ? STORE_FILE_OURS
+					     : STORE_FILE_FOREIGN;
 	return err;
 }
 
 /* The file holds keys and secrets: for its owner alone, and SQLite gives its companions the same mode. */
 static int create_file(const char *path, struct errbuf *eb)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd == -1)
+	if (mknod(path, S_IFREG | 0600, 0) == -1 && errno != EEXIST)
 		return err_set(eb, ERR_SYSTEM, "SQLite: cannot create %.200s: %m", path);
-	(void)close(fd);
 	return 0;
 }
 

@@ -117,7 +117,7 @@ static int take_place(struct stun_msg *m, enum stun_attr attr, const uint8_t *v,
 {
 	unsigned kind = rows[attr].kind;
 	if ((kind == KIND_PADDR || kind == KIND_PXADDR) && !is_addr_len(v, n))
-		return -ERR_MALFORMED;
+		return -ERR_RANGE;
 	if (stun_has(m, attr))
 		return 0;
 	m->present |= UINT64_C(1) << attr;
@@ -158,11 +158,13 @@ static int take_attr(struct stun_msg *m, uint16_t type, const uint8_t *v, size_t
 	if (stun_has(m, attr) && row->kind != KIND_PXADDR)
 		return 0;
 	if (n < row->min || n > row->max)
-		return -ERR_MALFORMED;
+		return -ERR_RANGE;
 	if (attr >= STUN_ATTR_FIRST_AT)
 		return take_place(m, attr, v, n);
+	if (take_value(m, row, v, n))
+		return -ERR_RANGE;
 	m->present |= UINT64_C(1) << attr;
-	return take_value(m, row, v, n);
+	return 0;
 }
 
 bool stun_looks_like(struct slice d)
@@ -182,6 +184,7 @@ int stun_parse(struct stun_msg *m, struct slice d)
 	m->tid = d.p + STUN_TID_AT;
 	m->class = (enum stun_class)(type & 0x0110);
 	m->method = (uint16_t)((type & 0xf) | (type & 0xe0) >> 1 | (type & 0x3e00) >> 2);
+	int bad_value = 0;
 	for (size_t at = STUN_HDR_LEN; at < d.n;) {
 		size_t left = d.n - at;
 		if (left < STUN_ATTR_HDR_LEN)
@@ -191,11 +194,13 @@ int stun_parse(struct stun_msg *m, struct slice d)
 		if (left - STUN_ATTR_HDR_LEN < padded)
 			return -ERR_TRUNCATED;
 		int err = take_attr(m, rd16(d.p + at), d.p + at + STUN_ATTR_HDR_LEN, n);
-		if (err)
+		if (err && err != -ERR_RANGE)
 			return err;
+		if (err)
+			bad_value = err;
 		at += STUN_ATTR_HDR_LEN + padded;
 	}
-	return 0;
+	return bad_value;
 }
 
 struct slice stun_value(const struct stun_msg *m, enum stun_attr attr)

@@ -209,9 +209,10 @@ bool stun_looks_like(struct slice datagram);
 /*
  * Parses one datagram. The first occurrence of an attribute wins; behind MESSAGE-INTEGRITY only
  * MESSAGE-INTEGRITY-SHA256 and FINGERPRINT are read, behind that one only FINGERPRINT (RFC 8489 §14.5, §14.6),
- * and nothing may follow FINGERPRINT. Nothing is verified. On failure *m is not to be used.
- * 0; -ERR_MALFORMED (not STUN, or an attribute with a wrong length or value); -ERR_TRUNCATED (an attribute
- * reaches past the end). Never reads past the datagram.
+ * and nothing may follow FINGERPRINT. Nothing is verified. Never reads past the datagram.
+ * 0; -ERR_MALFORMED (not STUN); -ERR_TRUNCATED (an attribute reaches past the end): *m is not to be used then.
+ * -ERR_RANGE: an attribute has a wrong length or value. It counts as absent; all else is in *m, so that a server can
+ * look at the credentials and answer 400.
  */
 MUST_CHECK int stun_parse(struct stun_msg *m, struct slice datagram);
 

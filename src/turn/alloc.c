@@ -317,24 +317,33 @@ static unsigned may_allocate(struct turn_req *rq)
 	return 0;
 }
 
+/* The token decides on the family: it comes without one (RFC 8656 §7.2). */
+static int take_reserved(const struct turn_req *rq, struct wanted *w, uint64_t owner)
+{
+	struct slice token = stun_value(rq->m, STUN_ATTR_RESERVATION_TOKEN);
+	int family;
+	int err = turn_reserved_take(rq->s, token, owner, &w->reservation, &family);
+	if (err)
+		return err;
+	w->family[TURN_HALF_V4] = family == AF_INET;
+	w->family[TURN_HALF_V6] = family == AF_INET6;
+	return 0;
+}
+
 /* The request is good: takes what it wants, or gives back what was taken so far. */
 static unsigned allocate(struct turn_req *rq, struct wanted *w)
 {
 	struct turn_server *s = rq->s;
 	uint64_t user_hash = rq->own.username ? rq->own.user_hash : 0;
+	/* Which key a token is made with changes from request to request. */
+	uint64_t owner = rq->own.is_token ? 0 : user_hash;
 	uint32_t quota_slot;
 	if (turn_quota_acquire(s->quota, user_hash, rq->own.is_participant, &quota_slot))
 		return STUN_ERR_QUOTA;
 	unsigned refused[TURN_HALVES] = {0};
-	int family = w->family[TURN_HALF_V6] ? AF_INET6 : AF_INET; /* a reservation has but one */
-	if (w->port == TURN_PORT_RESERVED) {
-		if (turn_reserved_take(s, stun_value(rq->m, STUN_ATTR_RESERVATION_TOKEN), user_hash,
-			    &w->reservation, &family)) {
-			turn_quota_release(s->quota, quota_slot);
-			return STUN_ERR_CAPACITY;
-		}
-		w->family[TURN_HALF_V4] = family == AF_INET;
-		w->family[TURN_HALF_V6] = family == AF_INET6;
+	if (w->port == TURN_PORT_RESERVED && take_reserved(rq, w, owner)) {
+		turn_quota_release(s->quota, quota_slot);
+		return STUN_ERR_CAPACITY;
 	}
 	struct turn_alloc *a = new_alloc(rq, w);
 	unsigned code = open_halves(rq, a, w, refused);
@@ -359,8 +368,11 @@ static unsigned allocate(struct turn_req *rq, struct wanted *w)
 
 	uint8_t token[TURN_TOKEN_LEN];
 	bool has_token = w->port == TURN_PORT_EVEN_AND_NEXT &&
-		!turn_reserve(s, w->reservation, family, user_hash, token);
+		!turn_reserve(s, w->reservation, w->family[TURN_HALF_V6] ? AF_INET6 : AF_INET,
+			owner, token);
 	answer_allocate(rq, a, has_token ? token : NULL, refused);
+	if (s->ops->kept)
+		s->ops->kept(s->arg, a, true);
 	return 0;
 }
 
@@ -442,6 +454,8 @@ void turn_handle_refresh(struct turn_req *rq)
 	if (has_ticket)
 		turn_ticket_put(rq, a);
 	turn_answer_send(rq);
+	if (rq->s->ops->kept)
+		rq->s->ops->kept(rq->s->arg, a, false);
 }
 
 void turn_alloc_info(const struct turn_alloc *a, struct turn_alloc_info *out)

@@ -62,7 +62,9 @@ static void count(const struct turn_req *rq)
 bool turn_answer_send_from(struct turn_req *rq, const struct addr *from, const struct addr *to)
 {
 	struct turn_server *s = rq->s;
-	if (s->cfg.software[0])
+	/* Nothing is known of who sent it: the answer is not longer than that was. */
+	bool is_short = rq->is_bad && !turn_is_signed(rq->m);
+	if (s->cfg.software[0] && !is_short)
 		stun_put(&rq->w, STUN_ATTR_SOFTWARE, s->cfg.software, strlen(s->cfg.software));
 	bool with_fingerprint = s->cfg.with_fingerprint || rq->m->fingerprint_at;
 	struct slice out;
@@ -70,14 +72,10 @@ bool turn_answer_send_from(struct turn_req *rq, const struct addr *from, const s
 		metric_drop(DROP_TURN_ANSWER_TOO_LONG);
 		return false;
 	}
-	/* Only datagrams may come from an address that is not their sender's. */
-	if (!rq->is_trusted && rq->flow->transport == TURN_UDP &&
-		!turn_limits_answer(s->limits, &rq->flow->client, out.n,
-			s->cfg.unauthenticated_bytes_per_s, rq->now_us)) {
-		metric_drop(DROP_TURN_ANSWER_RATE);
+	if (is_short && rq->flow->transport == TURN_UDP && out.n > rq->m->raw.n) {
+		metric_drop(DROP_TURN_MALFORMED);
 		return false;
 	}
-	count(rq);
 	/*
 	 * A permission or channel given once more is the same answer again, byte by byte; it is not worth
 	 * keeping. Streams do not repeat themselves.
@@ -88,6 +86,15 @@ bool turn_answer_send_from(struct turn_req *rq, const struct addr *from, const s
 		turn_replay_add(s->replay, rq->flow, rq->m->raw, out, rq->now_us);
 		turn_sweep_by(s, rq->now_us);
 	}
+	/* Only datagrams may come from an address that is not their sender's, and who signs has
+	 * answered a nonce there. */
+	if (!rq->who && rq->flow->transport == TURN_UDP &&
+		!turn_limits_answer(s->limits, &rq->flow->client, out.n,
+			s->cfg.unauthenticated_bytes_per_s, rq->now_us)) {
+		metric_drop(DROP_TURN_ANSWER_RATE);
+		return false;
+	}
+	count(rq);
 	if (from)
 		s->ops->send_from(s->arg, from, to, out);
 	else

@@ -28,7 +28,7 @@ struct asked {
 struct found {
 	const struct user_key *key;
 	struct slice name, quota_name;
-	bool is_participant;
+	bool is_participant, is_token;
 	uint64_t expires_s, max_bytes_per_s;
 };
 
@@ -84,6 +84,7 @@ static enum turn_auth_verdict welcome(const struct asked *q, const struct found 
 	id->mac1 = f->key->mac1;
 	id->mac256 = f->key->mac256;
 	id->is_participant = f->is_participant;
+	id->is_token = f->is_token;
 	id->expires_s = f->expires_s;
 	id->max_bytes_per_s = f->max_bytes_per_s;
 	return TURN_AUTH_OK;
@@ -281,6 +282,17 @@ static enum turn_auth_verdict by_lookup(const struct asked *q)
 
 /* ---------------------------------------------------------------- tokens */
 
+/* coturn's clients and server sign with the first 16 bytes of a longer key, RFC 7635 §4.1.1 with all of it. */
+static bool token_key_fits(
+	const struct stun_msg *m, const struct oauth_token *t, struct user_key *keyed)
+{
+	key_from_bytes(keyed, t->mac_key, t->mac_key_n);
+	if (key_fits(m, keyed))
+		return true;
+	key_from_bytes(keyed, t->mac_key, OAUTH_MAC_KEY_MIN);
+	return key_fits(m, keyed);
+}
+
 static enum turn_auth_verdict by_token(const struct asked *q, struct slice token)
 {
 	const struct auth_conf *c = q->a->conf;
@@ -296,15 +308,15 @@ static enum turn_auth_verdict by_token(const struct asked *q, struct slice token
 	if (!key || oauth_token_open(key, c->server_name, token, &t))
 		return nobody(q);
 	struct user_key keyed;
-	key_from_bytes(&keyed, t.mac_key, t.mac_key_n);
 	enum turn_auth_verdict v = TURN_AUTH_WRONG;
 	bool is_current = oauth_is_current(key, &t, q->wall_s);
-	if (key_fits(q->m, &keyed))
+	if (token_key_fits(q->m, &t, &keyed))
 		v = !is_current ? TURN_AUTH_EXPIRED
 				: welcome(q,
 					  &(struct found){.key = &keyed,
 						  .name = q->name,
 						  .quota_name = q->name,
+						  .is_token = true,
 						  .expires_s = t.issued_s + t.lifetime_s});
 	secret_wipe(&keyed, sizeof keyed);
 	secret_wipe(&t, sizeof t);
@@ -382,11 +394,20 @@ bool turn_auth_is_same(
 {
 	if (!known->username)
 		return false;
+	if (known->is_token && stun_has(m, STUN_ATTR_ACCESS_TOKEN))
+		return true;
 	if (stun_has(m, STUN_ATTR_USERNAME))
 		return slice_eq_str(m->username, known->username);
 	const struct static_user *u =
 		map_get(&a->conf->users_by_hash, stun_value(m, STUN_ATTR_USERHASH));
 	return u && strcmp(u->name, known->username) == 0;
+}
+
+static bool is_other(const struct turn_identity *a, const struct turn_identity *b)
+{
+	if (a->is_token || b->is_token)
+		return a->is_token != b->is_token;
+	return strcmp(a->username, b->username) != 0;
 }
 
 /* The realm's number; false if it is foreign. */
@@ -444,7 +465,7 @@ enum turn_auth_verdict turn_auth_check(struct turn_auth *a, const struct stun_ms
 		return TURN_AUTH_CHALLENGE;
 	enum turn_auth_verdict v = identify(&q);
 	if (v == TURN_AUTH_OK && known && known->username)
-		*differs = strcmp(out->username, known->username) != 0;
+		*differs = is_other(out, known);
 	return v;
 }
 

@@ -97,6 +97,7 @@ struct turn_identity {
 	struct hmac_sha1 mac1;
 	struct hmac_sha256 mac256;
 	bool is_participant;
+	bool is_token;        /* RFC 7635: username is the name of a key, which is another one with the next token */
 	uint64_t expires_s;   /* wall clock of an ephemeral credential, token; 0 = none */
 	uint64_t max_bytes_per_s; /* of the realm's or user's options; 0 = none */
 };
@@ -120,6 +121,7 @@ enum turn_auth_verdict {
  * nothing is looked up or allocated, and *out stays empty (username NULL). In all other cases of OK *out is owned
  * by the caller (turn_identity_free), also beside `known`: then either *differs says that it is another user
  * (441, sealed with *out), or it is the same one with another key (new token, new password), and may replace it.
+ * A token says nothing about whose it is: the next one on the same allocation is the same user's.
  * With no_auth everything is OK and *out empty.
  * check_expiry: for Allocate and Refresh. A Refresh that deletes is let through, and participants are refused
  * at Allocate only. *lookup is set on WAIT.

@@ -1,14 +1,14 @@
 /*
- * What one address may do. A table of fixed size, four places for each hash: an address that is not there takes
- * the place that was quiet longest. The hash is keyed, so nobody can choose whose.
+ * What one address may do, and one user at it. A table of fixed size, four places for each hash: who is not there
+ * takes the place that was quiet longest. The hash is keyed, so nobody can choose whose.
  */
 #include "base/mem.h"
 #include "turn/turn_internal.h"
 
-enum { WAYS = 4, MINUTE_US = 60000000, SECOND_US = 1000000, CREDIT_MAX = 65536 };
+enum { WAYS = 4, MINUTE_US = 60000000, SECOND_US = 1000000, CREDIT_MAX = 65536, NETWORK_LEN = 8 };
 
 struct entry {
-	uint64_t who;      /* keyed hash of the address; 0 = free */
+	uint64_t who;      /* keyed hash of the address, or of address and user; 0 = free */
 	uint64_t seen_us;
 	uint64_t refill_us;
 	uint64_t budget;   /* bytes that may be answered */
@@ -41,31 +41,64 @@ void turn_limits_free(struct turn_limits *l)
 }
 
 /* Who holds an IPv6 address holds the /64 around it. */
-static uint64_t hash_of(const struct addr *a)
+static struct slice network_of(const struct addr *a)
 {
 	struct slice ip = addr_ip(a);
-	uint64_t hash = map_hash(slice_of(ip.p, MIN(ip.n, (size_t)8)));
+	return slice_of(ip.p, MIN(ip.n, (size_t)NETWORK_LEN));
+}
+
+static uint64_t hash_of(const struct addr *a)
+{
+	uint64_t hash = map_hash(network_of(a));
 	return hash ? hash : 1;
 }
 
-static struct entry *entry_of(struct turn_limits *l, const struct addr *a, uint64_t now_us)
+static uint64_t hash_of_user(const struct addr *a, struct slice user)
 {
+	uint8_t key[1 + NETWORK_LEN + STUN_USERNAME_MAX];
+	struct slice ip = network_of(a);
+	size_t user_n = MIN(user.n, (size_t)STUN_USERNAME_MAX);
+	key[0] = (uint8_t)ip.n;
+	memcpy(key + 1, ip.p, ip.n);
+	if (user_n)
+		memcpy(key + 1 + ip.n, user.p, user_n);
+	uint64_t hash = map_hash(slice_of(key, 1 + ip.n + user_n));
+	return hash ? hash : 1;
+}
+
+/* NULL if it is not there. */
+static struct entry *find(struct turn_limits *l, uint64_t who, uint64_t now_us)
+{
+	struct entry *set = l->entries ? &l->entries[(who & l->mask) * WAYS] : NULL;
+	for (size_t i = 0; set && i < WAYS; i++) {
+		if (set[i].who != who)
+			continue;
+		set[i].seen_us = now_us;
+		return &set[i];
+	}
+	return NULL;
+}
+
+static struct entry *entry_at(struct turn_limits *l, uint64_t who, uint64_t now_us)
+{
+	struct entry *e = find(l, who, now_us);
+	if (e)
+		return e;
 	if (!l->entries)
 		l->entries = xcalloc((l->mask + 1) * WAYS, sizeof *l->entries);
-	uint64_t who = hash_of(a);
 	struct entry *set = &l->entries[(who & l->mask) * WAYS], *oldest = set;
-	for (size_t i = 0; i < WAYS; i++) {
-		if (set[i].who == who) {
-			set[i].seen_us = now_us;
-			return &set[i];
-		}
+	for (size_t i = 1; i < WAYS; i++)
 		if (set[i].seen_us < oldest->seen_us)
 			oldest = &set[i];
-	}
 	if (oldest->who)
 		metric_inc(M_TURN_ADDRESSES_FORGOTTEN);
 	*oldest = (struct entry){.who = who, .seen_us = now_us};
 	return oldest;
+}
+
+static struct entry *entry_of(struct turn_limits *l, const struct addr *a, uint64_t now_us)
+{
+	return entry_at(l, hash_of(a), now_us);
 }
 
 void turn_limits_received(struct turn_limits *l, const struct addr *from, size_t n, uint64_t now_us)
@@ -109,24 +142,33 @@ bool turn_limits_allocate(
 	return true;
 }
 
-bool turn_limits_is_blocked(
-	struct turn_limits *l, const struct addr *from, uint32_t per_minute, uint64_t now_us)
+static bool has_failed(struct turn_limits *l, uint64_t who, uint32_t per_minute, uint64_t now_us)
 {
-	if (!per_minute || !l->entries)
-		return false;
-	const struct entry *e = entry_of(l, from, now_us);
-	return e->failures >= per_minute && now_us - e->minute_us < MINUTE_US;
+	const struct entry *e = per_minute ? find(l, who, now_us) : NULL;
+	return e && e->failures >= per_minute && now_us - e->minute_us < MINUTE_US;
 }
 
-void turn_limits_failed(
-	struct turn_limits *l, const struct addr *from, uint32_t per_minute, uint64_t now_us)
+bool turn_limits_is_blocked(struct turn_limits *l, const struct addr *from, struct slice user,
+	const struct turn_cfg *cfg, uint64_t now_us)
 {
-	if (!per_minute)
-		return;
-	struct entry *e = entry_of(l, from, now_us);
+	return has_failed(l, hash_of(from), cfg->auth_failures_per_address, now_us) ||
+		has_failed(l, hash_of_user(from, user), cfg->auth_failures_per_user, now_us);
+}
+
+static void count_failure(struct entry *e, uint64_t now_us)
+{
 	if (!e->failures || now_us - e->minute_us >= MINUTE_US) {
 		e->minute_us = now_us;
 		e->failures = 0;
 	}
 	e->failures++;
+}
+
+void turn_limits_failed(struct turn_limits *l, const struct addr *from, struct slice user,
+	const struct turn_cfg *cfg, uint64_t now_us)
+{
+	if (cfg->auth_failures_per_address)
+		count_failure(entry_of(l, from, now_us), now_us);
+	if (cfg->auth_failures_per_user)
+		count_failure(entry_at(l, hash_of_user(from, user), now_us), now_us);
 }

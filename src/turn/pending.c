@@ -37,6 +37,14 @@ static bool has_its_share(const struct turn_server *s, const struct addr *client
 	return n >= MAX(s->cfg.pending_max / PENDING_SHARE, (uint32_t)PENDING_FEW);
 }
 
+bool turn_pending_has_flow(const struct turn_server *s, const struct turn_flow *flow)
+{
+	list_for_each(node, &s->pending)
+		if (turn_flow_eq(&list_entry(node, struct turn_pending, node)->flow, flow))
+			return true;
+	return false;
+}
+
 bool turn_pending_add(struct turn_server *s, const struct turn_req *rq, uint64_t lookup)
 {
 	struct slice raw = rq->m->raw;

@@ -28,9 +28,8 @@ struct set {
 };
 
 struct turn_policy {
-	struct set allow, deny, builtin;
+	struct set allow, deny, deny_always, builtin;
 	struct set local; /* this machine's, as far as no built-in range has them */
-	bool deny_wins;
 	struct addr *own, *own_relay;
 	size_t n_own, n_own_relay;
 	uint16_t relay_first, relay_last;
@@ -159,6 +158,13 @@ static int parse_range(struct slice text, struct range *out, unsigned *family)
 	return ip_cmp(out->first, out->last) <= 0 ? 0 : -ERR_RANGE;
 }
 
+bool turn_policy_is_range(const char *text)
+{
+	struct range r;
+	unsigned family;
+	return parse_range(slice_str(text), &r, &family) == 0;
+}
+
 /* The text is cut for the message: it may be anything. */
 static int set_add(struct set *s, const char *text, const char *list, struct errbuf *eb)
 {
@@ -276,9 +282,12 @@ static int add_lists(struct turn_policy *p, const struct turn_policy_cfg *cfg, s
 		err = set_add(&p->allow, cfg->allow[i], "allowed peers", eb);
 	for (size_t i = 0; i < cfg->n_deny && !err; i++)
 		err = set_add(&p->deny, cfg->deny[i], "denied peers", eb);
+	for (size_t i = 0; i < cfg->n_deny_always && !err; i++)
+		err = set_add(&p->deny_always, cfg->deny_always[i], "peers that are always denied", eb);
 	set_settle(&p->builtin);
 	set_settle(&p->allow);
 	set_settle(&p->deny);
+	set_settle(&p->deny_always);
 	return err;
 }
 
@@ -310,7 +319,6 @@ int turn_policy_new(
 	struct turn_policy **out, const struct turn_policy_cfg *cfg, struct errbuf *eb)
 {
 	struct turn_policy *p = XNEW(struct turn_policy);
-	p->deny_wins = cfg->deny_wins;
 	p->relay_first = cfg->relay_first;
 	p->relay_last = cfg->relay_last;
 	if (cfg->n_own)
@@ -336,6 +344,7 @@ void turn_policy_free(struct turn_policy *p)
 		return;
 	set_free(&p->allow);
 	set_free(&p->deny);
+	set_free(&p->deny_always);
 	set_free(&p->builtin);
 	set_free(&p->local);
 	xfree(p->own);
@@ -366,12 +375,11 @@ static bool is_own(const struct turn_policy *p, const struct addr *peer)
 
 static bool passes(const struct turn_policy *p, unsigned family, struct ip ip)
 {
-	bool is_denied = set_has(&p->deny, family, ip);
-	if (p->deny_wins && is_denied)
+	if (set_has(&p->deny_always, family, ip))
 		return false;
 	if (set_has(&p->allow, family, ip))
 		return true;
-	return !is_denied && !set_has(&p->builtin, family, ip);
+	return !set_has(&p->deny, family, ip) && !set_has(&p->builtin, family, ip);
 }
 
 bool turn_policy_allows_stranger(const struct turn_policy *p, const struct addr *peer)

@@ -2,9 +2,8 @@
  * policy: which peers a TURN client may reach. Built once, read by all workers; a look-up allocates
  * nothing.
  *
- * Order: own addresses (relay addresses, SFU ports) → allowed; allow list → allowed; deny list (the
- * built-in ranges
- * unless switched off, and the operator's) → denied; else allowed. An IPv4 address in IPv6 dress
+ * Order: own addresses (relay addresses, SFU ports) → allowed; deny_always → denied; allow list → allowed; deny list
+ * and the built-in ranges, unless switched off → denied; else allowed. An IPv4 address in IPv6 dress
  * (v4-mapped, NAT64,
  * 6to4, Teredo, ISATAP) is judged as that IPv4 address, and its dress as the range it is in.
  */
@@ -19,9 +18,9 @@ struct turn_policy;
 struct turn_policy_cfg {
 	/* "10.0.0.0/8", "10.0.0.1-10.0.0.9", "10.0.0.1"; both families. */
 	const char *const *allow, *const *deny;
-	size_t n_allow, n_deny;
+	const char *const *deny_always; /* LiveKit's deny_peer_cidrs */
+	size_t n_allow, n_deny, n_deny_always;
 	bool allow_loopback, allow_private; /* of the built-in ranges; --dev and coturn's allow-loopback-peers */
-	bool deny_wins;                     /* LiveKit's deny_peer_cidrs: deny list of the operator wins over allow */
 	bool no_builtin;                    /* coturn's defaults: nothing but what is configured; needs auth */
 	/*
 	 * Always reachable: exact transport addresses (the SFU's ports), and relay addresses with
@@ -45,6 +44,9 @@ struct turn_policy_cfg {
 MUST_CHECK int turn_policy_new(
 	struct turn_policy **out, const struct turn_policy_cfg *cfg, struct errbuf *eb);
 void turn_policy_free(struct turn_policy *p); /* accepts NULL */
+
+/* Is it an entry of a list? */
+bool turn_policy_is_range(const char *text);
 
 /*
  * May datagrams go to `peer`? With port 0 (CreatePermission) the address alone is judged: an own

@@ -5,7 +5,7 @@
 
 enum { RESERVED_US = 30000000 };
 
-int turn_reserve(struct turn_server *s, uint64_t relay_token, int family, uint64_t user_hash,
+int turn_reserve(struct turn_server *s, uint64_t relay_token, int family, uint64_t owner,
 	uint8_t token[TURN_TOKEN_LEN])
 {
 	if (s->n_reservations >= s->cfg.reservations_max) {
@@ -16,7 +16,7 @@ int turn_reserve(struct turn_server *s, uint64_t relay_token, int family, uint64
 	*r = (struct turn_reservation){
 		.relay_token = relay_token,
 		.family = family,
-		.user_hash = user_hash,
+		.owner = owner,
 		.until_us = s->now_us + RESERVED_US,
 	};
 	rng_bytes(r->token, sizeof r->token);
@@ -26,13 +26,13 @@ int turn_reserve(struct turn_server *s, uint64_t relay_token, int family, uint64
 	return 0;
 }
 
-int turn_reserved_take(struct turn_server *s, struct slice token, uint64_t user_hash,
+int turn_reserved_take(struct turn_server *s, struct slice token, uint64_t owner,
 	uint64_t *relay_token, int *family)
 {
 	for (size_t i = 0; i < s->n_reservations; i++) {
 		struct turn_reservation *r = &s->reservations[i];
 		if (token.n != sizeof r->token || !secret_eq(token.p, r->token, token.n) ||
-			r->user_hash != user_hash || r->until_us <= s->now_us)
+			r->owner != owner || r->until_us <= s->now_us)
 			continue;
 		*relay_token = r->relay_token;
 		*family = r->family;

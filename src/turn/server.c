@@ -152,6 +152,11 @@ bool turn_flow_has_alloc(const struct turn_server *s, const struct turn_flow *fl
 	return turn_table_find(&s->flows, flow) != NULL;
 }
 
+bool turn_flow_is_here(const struct turn_server *s, const struct turn_flow *flow)
+{
+	return turn_flow_has_alloc(s, flow) || turn_pending_has_flow(s, flow);
+}
+
 struct method {
 	uint16_t method;
 	void (*handle)(struct turn_req *rq);
@@ -208,7 +213,7 @@ static unsigned verdict_code(struct turn_req *rq, enum turn_auth_verdict verdict
 			return UINT32_MAX;
 		/* Nobody will hear how the look-up ended: it must not cost nothing. */
 		turn_limits_failed(
-			s->limits, &rq->flow->client, s->cfg.auth_failures_per_address, rq->now_us);
+			s->limits, &rq->flow->client, turn_name_of(rq->m), &s->cfg, rq->now_us);
 		return STUN_ERR_SERVER;
 	case TURN_AUTH_EXPIRED:
 		metric_inc(M_TURN_401_REQUESTS);
@@ -218,8 +223,7 @@ static unsigned verdict_code(struct turn_req *rq, enum turn_auth_verdict verdict
 	}
 	metric_inc(M_TURN_401_REQUESTS);
 	metric_inc(M_TURN_AUTH_FAILURES);
-	turn_limits_failed(
-		s->limits, &rq->flow->client, s->cfg.auth_failures_per_address, rq->now_us);
+	turn_limits_failed(s->limits, &rq->flow->client, turn_name_of(rq->m), &s->cfg, rq->now_us);
 	return verdict == TURN_AUTH_WRONG ? STUN_ERR_UNAUTHENTICATED : STUN_ERR_BAD_REQUEST;
 }
 
@@ -228,15 +232,15 @@ static unsigned authenticate(struct turn_req *rq, const struct method *method)
 {
 	struct turn_server *s = rq->s;
 	const struct stun_msg *m = rq->m;
-	bool has_integrity = m->integrity_at || m->integrity256_at;
 	const struct turn_identity *known = rq->alloc ? &rq->alloc->who : NULL;
 	/*
-	 * Who has an allocation is known: a neighbour behind the same NAT must not cut him off. Nor must it be of use
-	 * for guessing other users' passwords.
+	 * Many may be behind one address. Who has an allocation is known, which must not be of use for guessing
+	 * other users' passwords. The others are held back for what was tried with their name, unless it is so
+	 * much that somebody tries names as well.
 	 */
-	if (has_integrity && !(known && turn_auth_is_same(s->auth, m, known)) &&
-		turn_limits_is_blocked(s->limits, &rq->flow->client,
-			s->cfg.auth_failures_per_address, rq->now_us)) {
+	if (turn_is_signed(m) && !(known && turn_auth_is_same(s->auth, m, known)) &&
+		turn_limits_is_blocked(
+			s->limits, &rq->flow->client, turn_name_of(m), &s->cfg, rq->now_us)) {
 		metric_drop(DROP_TURN_AUTH_RATE);
 		return UINT32_MAX;
 	}
@@ -278,12 +282,14 @@ static void serve(struct turn_req *rq)
 	unsigned code = 0;
 	if (m->n_unknown)
 		code = STUN_ERR_UNKNOWN_ATTRIBUTE;
-	else if (!method)
+	else if (!method || (rq->is_bad && !turn_is_signed(m)))
 		code = STUN_ERR_BAD_REQUEST;
 	else if (!is_binding || s->cfg.secure_stun) {
 		find_alloc(rq);
 		code = authenticate(rq, method);
 	}
+	if (!code && rq->is_bad)
+		code = STUN_ERR_BAD_REQUEST;
 	if (!code)
 		method->handle(rq);
 	else if (code != UINT32_MAX)
@@ -292,8 +298,8 @@ static void serve(struct turn_req *rq)
 }
 
 /* A request that came before: its answer again, or patience while it waits. */
-static bool is_repeated(
-	struct turn_server *s, const struct turn_flow *flow, const struct stun_msg *m)
+static bool is_repeated(struct turn_server *s, const struct turn_flow *flow,
+	const struct stun_msg *m, uint64_t now_us)
 {
 	if (s->n_pending && turn_pending_has(s, flow, m->tid)) {
 		metric_inc(M_TURN_REPEATED);
@@ -305,16 +311,21 @@ static bool is_repeated(
 	if (!answer.n)
 		return false;
 	metric_inc(M_TURN_REPEATED);
-	s->ops->send(s->arg, flow, answer, false);
+	if (flow->transport == TURN_UDP && !turn_is_signed(m) &&
+		!turn_limits_answer(s->limits, &flow->client, answer.n,
+			s->cfg.unauthenticated_bytes_per_s, now_us))
+		metric_drop(DROP_TURN_ANSWER_RATE);
+	else
+		s->ops->send(s->arg, flow, answer, false);
 	return true;
 }
 
 static void rx_request(struct turn_server *s, const struct turn_flow *flow,
-	const struct stun_msg *m, uint64_t now_us)
+	const struct stun_msg *m, bool is_bad, uint64_t now_us)
 {
 	if (s->cfg.unauthenticated_bytes_per_s && flow->transport == TURN_UDP)
 		turn_limits_received(s->limits, &flow->client, m->raw.n, now_us);
-	if (is_repeated(s, flow, m))
+	if (is_repeated(s, flow, m, now_us))
 		return;
 	struct turn_req rq;
 	rq.s = s;
@@ -323,6 +334,7 @@ static void rx_request(struct turn_server *s, const struct turn_flow *flow,
 	rq.alloc = NULL;
 	rq.own = (struct turn_identity){0};
 	rq.is_moving = rq.is_trusted = false;
+	rq.is_bad = is_bad;
 	rq.who = NULL;
 	rq.now_us = now_us;
 	serve(&rq);
@@ -355,7 +367,10 @@ void turn_rx_stun(struct turn_server *s, const struct turn_flow *flow, uint8_t *
 {
 	struct stun_msg m;
 	s->now_us = now_us;
-	if (stun_parse(&m, slice_of(p, n)) || stun_verify_fingerprint(&m)) {
+	int err = stun_parse(&m, slice_of(p, n));
+	/* Only a request can be told that one of its attributes is bad. */
+	bool is_bad = err == -ERR_RANGE && m.class == STUN_REQUEST;
+	if ((err && !is_bad) || stun_verify_fingerprint(&m)) {
 		metric_drop(DROP_TURN_MALFORMED);
 		return;
 	}
@@ -372,6 +387,6 @@ void turn_rx_stun(struct turn_server *s, const struct turn_flow *flow, uint8_t *
 	}
 	bool was_hot = hot_pause();
 	if (!s->ops->hand_over || !is_handed_over(s, flow, &m))
-		rx_request(s, flow, &m, now_us);
+		rx_request(s, flow, &m, is_bad, now_us);
 	hot_resume(was_hot);
 }

@@ -250,8 +250,8 @@ void turn_handle_connection_bind(struct turn_req *rq)
 	struct turn_conn *c = conn_by_id(s, stun_number(rq->m, STUN_ATTR_CONNECTION_ID));
 	/* 32 bits can be guessed by somebody who has the same password and much time. */
 	if (!c)
-		turn_limits_failed(s->limits, &rq->flow->client, s->cfg.auth_failures_per_address,
-			rq->now_us);
+		turn_limits_failed(
+			s->limits, &rq->flow->client, turn_name_of(rq->m), &s->cfg, rq->now_us);
 	if (turn_is_datagram(rq->flow->transport) || !c || c->state != TURN_CONN_WAITS_BIND ||
 		turn_table_find(&s->flows, rq->flow)) {
 		turn_answer_fail(rq, STUN_ERR_BAD_REQUEST);

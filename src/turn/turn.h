@@ -133,6 +133,8 @@ struct turn_ops {
 	 */
 	void (*flow_close)(void *arg, const struct turn_flow *flow);
 
+	/* An allocation began, or was refreshed: for statistics. May be NULL. */
+	void (*kept)(void *arg, const struct turn_alloc *alloc, bool is_new);
 	/* An allocation ended: for the log line and for statistics. */
 	void (*ended)(void *arg, const struct turn_alloc *alloc, const char *reason);
 };
@@ -155,7 +157,9 @@ struct turn_cfg {
 	 * and address.
 	 */
 	uint32_t unauthenticated_bytes_per_s;
-	uint32_t allocations_per_address_per_s, auth_failures_per_address; /* the latter per minute */
+	uint32_t allocations_per_address_per_s;
+	/* Wrong passwords a minute: with one user name from one address, and with all of them from one address. */
+	uint32_t auth_failures_per_user, auth_failures_per_address;
 	/*
 	 * RFC 5780: all set or none. The addresses the four sockets are known by; [0] primary, [1]
 	 * other.
@@ -164,7 +168,7 @@ struct turn_cfg {
 	const char *alternate_server; /* "192.0.2.1:3478" or "[2001:db8::1]:3478", "" = none; 300 while draining */
 	uint8_t worker; /* which server of the process this is: tokens, tickets and connection ids name it */
 	/* Bounds of tables; taken when the server is made. Here 0 = the value in brackets. */
-	uint32_t addresses_max;    /* addresses that limits are kept for (8192) */
+	uint32_t addresses_max;    /* addresses, and users who failed there, that limits are kept for (8192) */
 	uint32_t answers_max;      /* answers kept for retransmissions (8192) */
 	uint32_t pending_max;      /* requests that wait for a database (1024) */
 	uint32_t reservations_max; /* ports put aside by EVEN-PORT (256) */
@@ -212,6 +216,9 @@ void turn_flow_closed(struct turn_server *s, const struct turn_flow *flow);
 
 /* True while an allocation belongs to this flow: its connection may be silent for long. */
 bool turn_flow_has_alloc(const struct turn_server *s, const struct turn_flow *flow);
+
+/* The same, or a request on this flow waits for a look-up and may make one. */
+bool turn_flow_is_here(const struct turn_server *s, const struct turn_flow *flow);
 
 /*
  * RFC 6062, answers to peer_connect, and a peer that connected by itself: turn_peer_incoming

@@ -103,8 +103,8 @@ struct turn_limits;
 struct turn_reservation {
 	uint8_t token[TURN_TOKEN_LEN];
 	uint64_t relay_token; /* the relay's name for it */
-	int family;           /* of its address; the token alone says it (RFC 8656 §7.2) */
-	uint64_t user_hash;
+	int family;           /* AF_INET or AF_INET6 */
+	uint64_t owner; /* user_hash of who reserved it */
 	uint64_t until_us;
 };
 
@@ -158,10 +158,22 @@ struct turn_req {
 	bool is_moving;           /* `alloc` was found by its ticket and lives on another flow */
 	const struct turn_identity *who; /* signs the answer; NULL = nobody does */
 	bool is_trusted; /* credentials were right, or none are needed */
+	bool is_bad;     /* an attribute has a wrong length or value: 400 */
 	uint64_t now_us;
 	struct stun_writer w;
 	uint8_t out[TURN_OUT_MAX];
 };
+
+static inline bool turn_is_signed(const struct stun_msg *m)
+{
+	return m->integrity_at || m->integrity256_at;
+}
+
+/* As a request has it: a name or its hash. */
+static inline struct slice turn_name_of(const struct stun_msg *m)
+{
+	return stun_has(m, STUN_ATTR_USERNAME) ? m->username : stun_value(m, STUN_ATTR_USERHASH);
+}
 
 /* answer.c */
 void turn_answer_begin(struct turn_req *rq, enum stun_class class);
@@ -249,9 +261,9 @@ void turn_move(struct turn_alloc *a, const struct turn_flow *to);
 /* reserve.c */
 /* Puts a reserved port under a token that is not to be guessed. -ERR_NO_ROOM. */
 MUST_CHECK int turn_reserve(struct turn_server *s, uint64_t relay_token, int family,
-	uint64_t user_hash, uint8_t token[TURN_TOKEN_LEN]);
-/* Takes a reservation up. -ERR_NOT_FOUND: no such token of this user. */
-MUST_CHECK int turn_reserved_take(struct turn_server *s, struct slice token, uint64_t user_hash,
+	uint64_t owner, uint8_t token[TURN_TOKEN_LEN]);
+/* Takes a reservation up: the relay's name for it and its family. -ERR_NOT_FOUND: no such token of this user. */
+MUST_CHECK int turn_reserved_take(struct turn_server *s, struct slice token, uint64_t owner,
 	uint64_t *relay_token, int *family);
 uint64_t turn_reserved_expire(struct turn_server *s, uint64_t now_us);
 
@@ -268,7 +280,7 @@ void turn_replay_add(struct turn_replay *r, const struct turn_flow *flow, struct
 	struct slice answer, uint64_t now_us);
 uint64_t turn_replay_expire(struct turn_replay *r, uint64_t now_us);
 
-/* limits.c: what one address may do. All are counted drops; 0 in the limit = none. */
+/* limits.c: what one address may do, and one user at it. All are counted drops; 0 in the limit = none. */
 struct turn_limits *turn_limits_new(uint32_t addresses_max);
 void turn_limits_free(struct turn_limits *l);
 void turn_limits_received(
@@ -278,17 +290,18 @@ bool turn_limits_answer(struct turn_limits *l, const struct addr *to, size_t n,
 	uint32_t allowance, uint64_t now_us);
 bool turn_limits_allocate(
 	struct turn_limits *l, const struct addr *from, uint32_t per_s, uint64_t now_us);
-/* Has the address failed too often within a minute? */
-bool turn_limits_is_blocked(
-	struct turn_limits *l, const struct addr *from, uint32_t per_minute, uint64_t now_us);
-void turn_limits_failed(
-	struct turn_limits *l, const struct addr *from, uint32_t per_minute, uint64_t now_us);
+/* Has this user at this address, or all of them there, failed too often within a minute? */
+bool turn_limits_is_blocked(struct turn_limits *l, const struct addr *from, struct slice user,
+	const struct turn_cfg *cfg, uint64_t now_us);
+void turn_limits_failed(struct turn_limits *l, const struct addr *from, struct slice user,
+	const struct turn_cfg *cfg, uint64_t now_us);
 
 /* pending.c */
 /* Keeps a request until its look-up is done; false: too many wait (500). The same one again is kept once. */
 bool turn_pending_add(struct turn_server *s, const struct turn_req *rq, uint64_t lookup);
 bool turn_pending_has(
 	const struct turn_server *s, const struct turn_flow *flow, const uint8_t *tid);
+bool turn_pending_has_flow(const struct turn_server *s, const struct turn_flow *flow);
 uint64_t turn_pending_expire(struct turn_server *s, uint64_t now_us);
 /* The connection is gone: nobody waits any more. */
 void turn_pending_drop(struct turn_server *s, const struct turn_flow *flow);

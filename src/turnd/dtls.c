@@ -443,6 +443,7 @@ static void move_clients(struct turnd *t)
 		struct turnd *to = turnd_shared_turnd(t->shared, c->move_to);
 		struct move_msg *m = XNEW(struct move_msg);
 		*m = (struct move_msg){.msg.kind = &kind, .to = to, .client = c};
+		turn_flow_closed(t->server, &c->flow);
 		client_unsettle(c);
 		turnd_steer_to(t, c->move_to, c->flow.listener, &c->flow.client);
 		metric_inc(M_TURN_STREAMS_MOVED);

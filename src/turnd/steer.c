@@ -2,8 +2,8 @@
  * The kernel spreads UDP clients over the workers by their address and port (SO_REUSEPORT). A client that comes back
  * from another one, with a reservation token (EVEN-PORT) or a mobility ticket, may arrive at a worker that knows
  * nothing of it. The token names the worker; the request goes there through the ring and is answered from there, as
- * all workers listen on the same addresses. Once the client has an allocation there, its worker says so, and from then
- * on everything that comes from this client is passed on.
+ * all workers listen on the same addresses. Once the client has an allocation there, or waits for a database, its
+ * worker says so, and from then on everything that comes from this client is passed on.
  */
 #include "base/hot.h"
 #include "base/mem.h"
@@ -46,7 +46,10 @@ void turnd_steer_free(struct turnd *t)
 	map_free(&t->steered);
 }
 
-/* Only a worker that has an allocation for the client asks for it, so nobody fills the table without credentials. */
+/*
+ * Only a worker that has an allocation for the client, or asks a database about it, asks for it, so nobody fills the
+ * table without credentials.
+ */
 static void steer(struct turnd *t, const struct turnd_ring_hdr *hdr)
 {
 	uint8_t mem[KEY_CAP];
@@ -139,7 +142,7 @@ static void take_client(struct turnd *t, const struct turnd_ring_hdr *hdr, uint8
 		return;
 	struct turn_flow flow = l->flow;
 	flow.client = hdr->from;
-	const struct turnd_ring_hdr answer = {.kind = turn_flow_has_alloc(t->server, &flow)
+	const struct turnd_ring_hdr answer = {.kind = turn_flow_is_here(t->server, &flow)
 							      ? TURND_RING_STEER
 							      : TURND_RING_UNSTEER,
 		.from = hdr->from,

@@ -547,24 +547,6 @@ static void on_listener_ready(void *arg, uint32_t events)
 	}
 }
 
-void turnd_adopt_stream(struct turnd *t, int fd, const struct addr *client,
-	const struct addr *server, bool is_tls, struct slice already_read)
-{
-	if (stream_is_full(t) || already_read.n > STREAM_RX || (is_tls && !t->streams->tls)) {
-		metric_inc(M_TURN_STREAMS_REFUSED);
-		close(fd);
-		return;
-	}
-	struct stream *st = stream_new(t, fd, client, server);
-	st->is_tls_only = is_tls;
-	st->is_plain_only = !is_tls;
-	st->state = STREAM_DETECT;
-	if (already_read.n) {
-		memcpy(t->streams->rx, already_read.p, already_read.n);
-		raw_input(st, t->streams->rx, already_read.n);
-	}
-}
-
 /* ---------------------------------------------------------------- listeners */
 
 static int refuse_listen(const struct turnd_listener *l, int why, struct errbuf *eb)

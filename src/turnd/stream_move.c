@@ -72,6 +72,8 @@ void stream_move(struct stream *st)
 	struct turnd *to = turnd_shared_turnd(st->t->shared, st->move_to);
 	struct move_msg *m = XNEW(struct move_msg);
 	*m = (struct move_msg){.msg.kind = &kind, .to = to, .st = st};
+	/* What waits for a database here must not come to life for a connection that is elsewhere. */
+	turn_flow_closed(st->t->server, &st->flow);
 	stream_unsettle(st);
 	metric_inc(M_TURN_STREAMS_MOVED);
 	mbox_post_or_drop(&to->worker->mbox, &m->msg);

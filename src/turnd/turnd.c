@@ -131,6 +131,16 @@ static void op_ended(void *arg, const struct turn_alloc *alloc, const char *reas
 	t->on_ended(t->on_ended_arg, &info, reason);
 }
 
+static void op_kept(void *arg, const struct turn_alloc *alloc, bool is_new)
+{
+	struct turnd *t = arg;
+	if (!t->on_kept)
+		return;
+	struct turn_alloc_info info;
+	turn_alloc_info(alloc, &info);
+	t->on_kept(t->on_kept_arg, &info, is_new);
+}
+
 static const struct turn_ops ops = {
 	.send = op_send,
 	.send_from = op_send_from,
@@ -146,6 +156,7 @@ static const struct turn_ops ops = {
 	.peer_close = op_peer_close,
 	.peer_splice = op_peer_splice,
 	.flow_close = op_flow_close,
+	.kept = op_kept,
 	.ended = op_ended,
 };
 
@@ -332,6 +343,21 @@ int turnd_reload(struct turnd *t, const struct turnd_cfg *cfg, const struct turn
 	turn_reload(t->server, &t->cfg.turn, policy);
 	cfg_free(&old);
 	return 0;
+}
+
+void turnd_set_rules(
+	struct turnd *t, uint64_t allocation_bytes_per_s, const struct turn_policy *policy)
+{
+	t->cfg.turn.allocation_bytes_per_s = allocation_bytes_per_s;
+	t->policy = policy;
+	turn_reload(t->server, &t->cfg.turn, policy);
+}
+
+void turnd_on_kept(struct turnd *t,
+	void (*fn)(void *arg, const struct turn_alloc_info *info, bool is_new), void *arg)
+{
+	t->on_kept = fn;
+	t->on_kept_arg = arg;
 }
 
 void turnd_on_ended(struct turnd *t,

@@ -128,16 +128,17 @@ MUST_CHECK int turnd_reload(struct turnd *t, const struct turnd_cfg *cfg,
  */
 void turnd_check_certificates(struct turnd *t);
 
+/* The part of a reload that a database may ask for meanwhile. `policy` is borrowed as that of turnd_new. */
+void turnd_set_rules(
+	struct turnd *t, uint64_t allocation_bytes_per_s, const struct turn_policy *policy);
+
+/* Sessions that began or were refreshed, as turnd_on_ended. NULL = none. */
+void turnd_on_kept(struct turnd *t,
+	void (*fn)(void *arg, const struct turn_alloc_info *info, bool is_new), void *arg);
+
 /*
  * Sessions that ended, for log lines and statistics: called on the worker's thread, control path.
  * NULL = none.
  */
 void turnd_on_ended(struct turnd *t,
 	void (*fn)(void *arg, const struct turn_alloc_info *info, const char *reason), void *arg);
-
-/*
- * A stream that another listener accepted (HTTPS on 443 shared by ALPN or first bytes): takes over
- * fd and what was read.
- */
-void turnd_adopt_stream(struct turnd *t, int fd, const struct addr *client,
-	const struct addr *server, bool is_tls, struct slice already_read);

@@ -111,6 +111,8 @@ struct turnd {
 	struct map steered; /* clients whose allocation is on another worker; see steer.c */
 	struct list steered_lru;
 
+	void (*on_kept)(void *arg, const struct turn_alloc_info *info, bool is_new);
+	void *on_kept_arg;
 	void (*on_ended)(void *arg, const struct turn_alloc_info *info, const char *reason);
 	void *on_ended_arg;
 };

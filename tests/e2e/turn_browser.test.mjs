@@ -97,15 +97,15 @@ const frames = (page) =>
     return n;
   });
 
-// Relay at both ends by that protocol, and bytes keep flowing both ways.
-async function relayed(page, protocol, remote = 'relay') {
+// Relay at both ends by one of those protocols, and bytes keep flowing both ways.
+async function relayed(page, protocols, remote = 'relay') {
   const [first] = await until('a pair', async () => {
     const all = await pairs(page);
     return all.length && all.every((p) => p.received > 1000) && all;
   });
   assert.equal(first.local, 'relay');
   assert.equal(first.remote, remote);
-  assert.equal(first.protocol, protocol);
+  assert.ok([protocols].flat().includes(first.protocol), `${first.protocol}, not ${protocols}`);
   await until('more bytes', async () => {
     const [now] = await pairs(page);
     return now.sent > first.sent + 5000 && now.received > first.received + 5000;
@@ -212,7 +212,8 @@ describe('a room', notCoturn('has none'), () => {
           return r.framesDecoded > 5 && r.audioPackets > 20 && r;
         }, 30000);
         await until('more of it', async () => (await received(page, other)).framesDecoded > first.framesDecoded + 10);
-        await relayed(page, list ? name : 'udp', 'host');
+        // Which of several ways is quickest is the browser's finding, and differs with the load.
+        await relayed(page, list ? name : Object.keys(urls), 'host');
         for (const p of await pairs(page)) assert.equal(p.local, 'relay');
       }
       await Promise.all([a.close(), b.close()]);

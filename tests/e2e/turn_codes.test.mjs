@@ -423,7 +423,7 @@ describe('answers', { concurrency: true }, () => {
     code(await elsewhere.allocate(), 0, 'another address');
   });
 
-  test('guessing passwords is slowed, for that address only', notCoturn('answers all'), async (t) => {
+  test('guessing passwords is slowed, for that user at that address only', notCoturn('answers all'), async (t) => {
     const guesser = await clientOf(t, rest, { local: '127.0.0.68', user: 'x', password: 'y' });
     guesser.learn(await guesser.request(METHOD.allocate, [transport(UDP)]));
     const before = guesser.packets;
@@ -434,6 +434,7 @@ describe('answers', { concurrency: true }, () => {
     }
     const answers = guesser.packets - before;
     assert.ok(answers < 200, `${answers} of 400 guesses were answered`);
+    code(await (await clientOf(t, rest, { local: '127.0.0.68', ...restCredentials('newer') })).allocate(), 0, 'another user');
     code(await (await clientOf(t, rest, { local: '127.0.0.69', ...restCredentials('newer') })).allocate(), 0, 'another address');
   });
 });

@@ -18,12 +18,18 @@ const OAUTH_KEYS = {
   oldempire: ['A256GCM', 'MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIK'],
 };
 
+const oauthKeys = Object.entries(OAUTH_KEYS).map(([kid, [algorithm, key]]) => ({ kid, key, algorithm }));
+
+// With a wrong password the tool tries 32 times, and never ends if it gets no answer any more.
+const patient = ['--turn.auth_failures_per_user=1000'];
+
 let dir;
 let peer;
 let main; // user and password, IPv4 and IPv6, TLS, mobility; peers on this machine
 let rest; // two REST secrets
 let dashed; // a REST secret, another separator
-let oauth; // tokens
+let oauth; // tokens, keys from a database
+let oauthStatic; // tokens, keys from the configuration
 let rough; // what is thrown at it counts as guessed passwords
 let guarded; // the peer policy as it is by default
 let twoAddresses; // RFC 5780
@@ -47,11 +53,17 @@ before(async () => {
   const both = ['127.0.0.1', '::1'];
   await oauthDatabase(join(dir, 'oauth.db'));
   peer = await echoPeer();
-  [main, rest, dashed, oauth, rough, guarded, twoAddresses] = await Promise.all([
-    startTurn({ options: [...USER, ...LOCAL_PEERS, 'mobility'], hosts: both, tls: true, relayPorts: 400 }),
-    startTurn({ options: ['use-auth-secret', 'static-auth-secret=older', 'static-auth-secret=newer', ...LOCAL_PEERS] }),
+  [main, rest, dashed, oauth, oauthStatic, rough, guarded, twoAddresses] = await Promise.all([
+    startTurn({ options: [...USER, ...LOCAL_PEERS, 'mobility'], hosts: both, tls: true, relayPorts: 400, args: patient }),
+    startTurn({ options: ['use-auth-secret', 'static-auth-secret=older', 'static-auth-secret=newer', ...LOCAL_PEERS], args: patient }),
     startTurn({ options: ['use-auth-secret', 'static-auth-secret=dashed', 'rest-api-separator=|', ...LOCAL_PEERS] }),
     startTurn({ options: ['lt-cred-mech', 'oauth', `server-name=${OAUTH_SERVER}`, `userdb=${join(dir, 'oauth.db')}`, ...LOCAL_PEERS] }),
+    isCoturn
+      ? undefined
+      : startTurn({
+          options: ['lt-cred-mech', 'oauth', `server-name=${OAUTH_SERVER}`, ...LOCAL_PEERS],
+          args: ['--config-body', JSON.stringify({ turn: { oauth_keys: oauthKeys } })],
+        }),
     startTurn({ options: [...USER, ...LOCAL_PEERS] }),
     startTurn({ options: USER }),
     startTurn({ options: USER, hosts: ['127.0.0.1', '127.0.0.2'] }),
@@ -134,6 +146,14 @@ describe('turnutils_uclient', { concurrency: true }, () => {
     });
   }
 
+  // By its own number of ADDITIONAL-ADDRESS-FAMILY; the standard's is in turn_codes.
+  test('both families are two relayed addresses', notCoturn('says it otherwise'), async () => {
+    const server = await startTurn({ options: [...USER, ...LOCAL_PEERS], hosts: ['127.0.0.1', '::1'] });
+    complete(await uclient(server, ['-Z', '-c', ...toPeer(), ...ANN]));
+    await server.stop();
+    assert.match(server.log(), /msg="turn session ended" .*relayed=127\.0\.0\.1:\d+,\[::1\]:\d+ /);
+  });
+
   // Over TLS the tool leaves the last message of each connection unread (with coturn, too).
   test('client to client over TLS', async () => {
     const r = await uclient(main, ['-y', '-t', '-S', '-n', '10', ...ANN], { port: main.tlsPort });
@@ -167,7 +187,7 @@ describe('turnutils_uclient', { concurrency: true }, () => {
     assert.deepEqual(r.errors, [400, 400].slice(0, r.errors.length || 1), r.out);
   });
 
-  // The tool tries again and again, which counts as guessing: from addresses of their own.
+  // The tool tries 32 times, which counts as guessing: see patient.
   test('a wrong password', async () => {
     const r = await uclient(main, ['-L', '127.0.0.71', '-u', 'ann', '-w', 'wrong', ...toPeer()]);
     assert.notEqual(r.code, 0);
@@ -195,7 +215,10 @@ describe('turnutils_uclient', { concurrency: true }, () => {
   test('REST credentials with another separator', async () => complete(await uclient(dashed, ['-y', '-u', 'ann', '-W', 'dashed', '-C', '|'])));
 
   for (const transport of [[], ['-t']]) {
-    test(`third-party tokens ${transport}`, async () => complete(await uclient(oauth, ['-J', ...transport, ...toPeer(), ...ANN])));
+    const how = transport.length ? 'over TCP' : 'over UDP';
+    test(`third-party tokens ${how}`, async () => complete(await uclient(oauth, ['-J', ...transport, ...toPeer(), ...ANN])));
+    test(`third-party tokens ${how}, keys from the configuration`, notCoturn('has keys in databases only'), async () =>
+      complete(await uclient(oauthStatic, ['-J', ...transport, ...toPeer(), ...ANN])));
   }
 
   test('relay to relay without any rule for peers', notCoturn('refuses its own relay address'), async () => {

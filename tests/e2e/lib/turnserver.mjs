@@ -75,9 +75,10 @@ export const stopAll = () => Promise.all([...running].map((stop) => stop()));
 const text = (options) => options.map((o) => `${o}\n`).join('');
 
 // options: lines of turnserver.conf besides addresses and ports. hosts: listened on. relays: relayed from.
-// relayPorts: how many. tls: certificates and a TLS port. args: flags of ours, which coturn does not get.
+// relayPorts: how many. tls: certificates and a TLS port. args, env: flags and variables of ours, which coturn does not get.
 export async function startTurn({
   options = [], hosts = ['127.0.0.1'], relays = hosts, relayPorts = 100, tls = false, realm = 'test.example', args = [],
+  env = {},
 } = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'sterna-turn-'));
   const port = await freePorts(4);
@@ -102,7 +103,7 @@ export async function startTurn({
   await writeFile(file, text([...base, ...options]), { mode: 0o600 });
   const child = isCoturn
     ? spawn('turnserver', ['-c', file], { stdio: ['ignore', 'pipe', 'pipe'] })
-    : spawn(binary, ['turn', '--coturn-config', file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    : spawn(binary, ['turn', '--coturn-config', file, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   return watched(child, { dir, file, files, port, tlsPort: port + 2, host: hosts[0], hosts, relayFirst: first, relayLast: first + relayPorts - 1, base });
 }
 

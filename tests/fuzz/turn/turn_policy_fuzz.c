@@ -48,8 +48,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct turn_policy_cfg cfg = {.allow = (const char *const *)lines[0],
 		.n_allow = count[0],
 		.deny = (const char *const *)lines[1],
-		.n_deny = count[1],
-		.deny_wins = n & 1,
+		.n_deny = n & 1 ? 0 : count[1],
+		.deny_always = (const char *const *)lines[1],
+		.n_deny_always = n & 1 ? count[1] : 0,
 		.no_builtin = n & 2};
 	if (!turn_policy_new(&policy, &cfg, &eb)) {
 		for (; at + 16 <= n; at++) {

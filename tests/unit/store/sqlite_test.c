@@ -228,6 +228,37 @@ static void killed_at_any_moment(void **st)
 	}
 }
 
+/* What another process sees of this one's locks: while there is none, it may clear the write-ahead log away. */
+static bool is_locked(void)
+{
+	int status;
+	pid_t child = fork();
+	if (child == 0) {
+		struct flock l = {.l_type = F_WRLCK,
+			.l_whence = SEEK_SET,
+			.l_start = 0x40000002,
+			.l_len = 510};
+		int fd = open(path, O_RDWR | O_CLOEXEC);
+		_exit(fd >= 0 && fcntl(fd, F_GETLK, &l) == 0 && l.l_type == F_UNLCK ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status != 0;
+}
+
+static void another_connection_takes_no_lock_away(void **st)
+{
+	(void)st;
+	sqlite3 *first = open_as(true, true);
+	assert_int_equal(number(first, "SELECT count(*) FROM turnusers_lt"), 0);
+	assert_true(is_locked());
+	sqlite3 *second = open_as(true, false);
+	assert_true(is_locked());
+	sqlite3_close(second);
+	assert_true(is_locked());
+	sqlite3_close(first);
+	assert_false(is_locked());
+}
+
 int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, fresh_dir, remove_dir)
@@ -236,6 +267,7 @@ int main(void)
 		IN_DIR(foreign_file),
 		IN_DIR(what_is_no_database),
 		IN_DIR(steps),
+		IN_DIR(another_connection_takes_no_lock_away),
 		IN_DIR(killed_at_any_moment),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,38 +192,38 @@ static void wrong_values_are_refused(void **st)
 		int err;
 	} rows[] = {
 		{"\x00\x24\x00\x04\x00\x00\x00\x01", 8, 0},
-		{"\x00\x24\x00\x03\x00\x00\x00\x01", 8, -ERR_MALFORMED},
+		{"\x00\x24\x00\x03\x00\x00\x00\x01", 8, -ERR_RANGE},
 		{"\x00\x24\x00\x08\x00\x00\x00\x01", 8, -ERR_TRUNCATED},
 		{"\x00\x24\xff\xff\x00\x00\x00\x01", 8, -ERR_TRUNCATED},
-		{"\x00\x24\x00\x00", 4, -ERR_MALFORMED},
+		{"\x00\x24\x00\x00", 4, -ERR_RANGE},
 		{"\x00\x25\x00\x00", 4, 0},
-		{"\x00\x25\x00\x01\x00\x00\x00\x00", 8, -ERR_MALFORMED},
-		{"\x80\x2a\x00\x04\x00\x00\x00\x00", 8, -ERR_MALFORMED},
-		{"\x00\x08\x00\x04\x00\x00\x00\x00", 8, -ERR_MALFORMED},
-		{"\x80\x28\x00\x00", 4, -ERR_MALFORMED},
+		{"\x00\x25\x00\x01\x00\x00\x00\x00", 8, -ERR_RANGE},
+		{"\x80\x2a\x00\x04\x00\x00\x00\x00", 8, -ERR_RANGE},
+		{"\x00\x08\x00\x04\x00\x00\x00\x00", 8, -ERR_RANGE},
+		{"\x80\x28\x00\x00", 4, -ERR_RANGE},
 		{"\x00\x09\x00\x04\x00\x00\x04\x00", 8, 0},
 		{"\x00\x09\x00\x04\x00\x00\x04\x63", 8, 0},
-		{"\x00\x09\x00\x04\x00\x00\x04\x64", 8, -ERR_MALFORMED},
-		{"\x00\x09\x00\x04\x00\x00\x02\x00", 8, -ERR_MALFORMED},
-		{"\x00\x09\x00\x04\x00\x00\x07\x00", 8, -ERR_MALFORMED},
-		{"\x00\x09\x00\x03\x00\x00\x04\x00", 8, -ERR_MALFORMED},
+		{"\x00\x09\x00\x04\x00\x00\x04\x64", 8, -ERR_RANGE},
+		{"\x00\x09\x00\x04\x00\x00\x02\x00", 8, -ERR_RANGE},
+		{"\x00\x09\x00\x04\x00\x00\x07\x00", 8, -ERR_RANGE},
+		{"\x00\x09\x00\x03\x00\x00\x04\x00", 8, -ERR_RANGE},
 		{"\x00\x20\x00\x08\x00\x01\x00\x00\x00\x00\x00\x00", 12, 0},
-		{"\x00\x20\x00\x08\x00\x02\x00\x00\x00\x00\x00\x00", 12, -ERR_MALFORMED},
-		{"\x00\x20\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00", 12, -ERR_MALFORMED},
-		{"\x00\x20\x00\x04\x00\x01\x00\x00", 8, -ERR_MALFORMED},
+		{"\x00\x20\x00\x08\x00\x02\x00\x00\x00\x00\x00\x00", 12, -ERR_RANGE},
+		{"\x00\x20\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00", 12, -ERR_RANGE},
+		{"\x00\x20\x00\x04\x00\x01\x00\x00", 8, -ERR_RANGE},
 		{"\x00\x0c\x00\x04\x40\x00\x00\x00", 8, 0},
-		{"\x00\x0c\x00\x02\x40\x00\x00\x00", 8, -ERR_MALFORMED},
-		{"\x00\x0d\x00\x03\x00\x00\x00\x00", 8, -ERR_MALFORMED},
+		{"\x00\x0c\x00\x02\x40\x00\x00\x00", 8, -ERR_RANGE},
+		{"\x00\x0d\x00\x03\x00\x00\x00\x00", 8, -ERR_RANGE},
 		{"\x00\x18\x00\x01\x80\x00\x00\x00", 8, 0},
-		{"\x00\x18\x00\x00", 4, -ERR_MALFORMED},
+		{"\x00\x18\x00\x00", 4, -ERR_RANGE},
 		{"\x00\x1a\x00\x00", 4, 0},
-		{"\x00\x1a\x00\x01\x00\x00\x00\x00", 8, -ERR_MALFORMED},
+		{"\x00\x1a\x00\x01\x00\x00\x00\x00", 8, -ERR_RANGE},
 		{"\x00\x12\x00\x08\x00\x01\x00\x00\x00\x00\x00\x00", 12, 0},
-		{"\x00\x12\x00\x08\x00\x02\x00\x00\x00\x00\x00\x00", 12, -ERR_MALFORMED},
-		{"\x00\x12\x00\x08\x00\x03\x00\x00\x00\x00\x00\x00", 12, -ERR_MALFORMED},
-		{"\x80\x23\x00\x08\x00\x02\x00\x00\x00\x00\x00\x00", 12, -ERR_MALFORMED},
-		{"\x00\x1e\x00\x04\x00\x00\x00\x00", 8, -ERR_MALFORMED},
-		{"\x00\x22\x00\x04\x00\x00\x00\x00", 8, -ERR_MALFORMED},
+		{"\x00\x12\x00\x08\x00\x02\x00\x00\x00\x00\x00\x00", 12, -ERR_RANGE},
+		{"\x00\x12\x00\x08\x00\x03\x00\x00\x00\x00\x00\x00", 12, -ERR_RANGE},
+		{"\x80\x23\x00\x08\x00\x02\x00\x00\x00\x00\x00\x00", 12, -ERR_RANGE},
+		{"\x00\x1e\x00\x04\x00\x00\x00\x00", 8, -ERR_RANGE},
+		{"\x00\x22\x00\x04\x00\x00\x00\x00", 8, -ERR_RANGE},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		uint8_t mem[MSG_CAP];
@@ -268,7 +268,34 @@ static void peer_addresses_repeat(void **st)
 	assert_true(stun_addr(&m, STUN_ATTR_XOR_PEER_ADDRESS, &a));
 	assert_string_equal(addr_format(&a, text), "192.0.2.1:1");
 	mem[STUN_HDR_LEN + 8 + 12 + 8 + 5] = 1; /* the second one's family */
-	assert_int_equal(stun_parse(&m, slice_of(mem, w.n)), -ERR_MALFORMED);
+	assert_int_equal(stun_parse(&m, slice_of(mem, w.n)), -ERR_RANGE);
+}
+
+/* So that a server can see who asks. */
+static void a_bad_value_spoils_nothing_else(void **st)
+{
+	(void)st;
+	uint8_t mem[MSG_CAP];
+	struct stun_writer w;
+	struct stun_msg m;
+	struct hmac_sha1 key;
+	struct slice d;
+	hmac_sha1_init(&key, "key", 3);
+	stun_begin(&w, mem, sizeof mem, STUN_REFRESH, STUN_REQUEST,
+		(const uint8_t *)"abcdefghijkl");
+	stun_put(&w, STUN_ATTR_LIFETIME, "\0\1", 2);
+	stun_put(&w, STUN_ATTR_USERNAME, "ann", 3);
+	stun_put(&w, STUN_ATTR_PRIORITY, "\0\0\1", 3);
+	assert_int_equal(stun_seal(&w, &key, &d), 0);
+	assert_int_equal(stun_parse(&m, d), -ERR_RANGE);
+	assert_false(stun_has(&m, STUN_ATTR_LIFETIME));
+	assert_false(stun_has(&m, STUN_ATTR_PRIORITY));
+	assert_true(slice_eq_str(m.username, "ann"));
+	assert_int_equal(stun_verify_integrity(&m, &key), 0);
+	assert_int_equal(stun_verify_fingerprint(&m), 0);
+	/* Broken behind it: nothing of that is to be used. */
+	wr16(mem + d.n - 6, 8);
+	assert_int_equal(stun_parse(&m, d), -ERR_TRUNCATED);
 }
 
 /* As turnutils_uclient -Z asks for an IPv6 address beside the IPv4 one. */
@@ -375,6 +402,7 @@ int main(void)
 		cmocka_unit_test(every_changed_bit_is_seen),
 		cmocka_unit_test(every_truncation_fails),
 		cmocka_unit_test(wrong_values_are_refused),
+		cmocka_unit_test(a_bad_value_spoils_nothing_else),
 		cmocka_unit_test(peer_addresses_repeat),
 		cmocka_unit_test(coturns_own_numbers_are_known),
 		cmocka_unit_test(only_stun_looks_like_stun),

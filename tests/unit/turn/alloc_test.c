@@ -208,19 +208,20 @@ static void ports_come_in_pairs_by_reservation(void **st)
 	assert_int_equal(kit_send(k, &b), 0);
 	assert_true(stun_addr(&k->m, STUN_ATTR_XOR_RELAYED_ADDRESS, &odd));
 	assert_int_equal(addr_port(&odd), addr_port(&even) + 1);
-	/* The token alone says the family: another one cannot be asked for with it. */
-	struct kit_client v = kit_client(TURN_UDP, 0, 4003, "alice"), u = kit_client(TURN_UDP, 0, 4004, "alice");
-	begin_allocate(k, &v, 17);
+	/* The token alone says that it is an IPv6 address. */
+	struct kit_client c = kit_client(TURN_UDP, 0, 4003, "alice"),
+			  d = kit_client(TURN_UDP, 0, 4004, "alice");
+	begin_allocate(k, &c, 17);
 	stun_put_number(&k->w, STUN_ATTR_EVEN_PORT, 0x80);
-	stun_put_number(&k->w, STUN_ATTR_REQUESTED_ADDRESS_FAMILY, STUN_FAMILY_V6);
-	assert_int_equal(kit_send(k, &v), 0);
-	memcpy(token, stun_value(&k->m, STUN_ATTR_RESERVATION_TOKEN).p, 8);
+	stun_put_number(&k->w, STUN_ATTR_REQUESTED_ADDRESS_FAMILY, 2);
+	assert_int_equal(kit_send(k, &c), 0);
 	assert_true(stun_addr(&k->m, STUN_ATTR_XOR_RELAYED_ADDRESS, &even));
-	begin_allocate(k, &u, 17);
+	memcpy(token, stun_value(&k->m, STUN_ATTR_RESERVATION_TOKEN).p, 8);
+	begin_allocate(k, &d, 17);
 	stun_put(&k->w, STUN_ATTR_RESERVATION_TOKEN, token, 8);
-	assert_int_equal(kit_send(k, &u), 0);
+	assert_int_equal(kit_send(k, &d), 0);
 	assert_true(stun_addr(&k->m, STUN_ATTR_XOR_RELAYED_ADDRESS, &odd));
-	assert_true(addr_is_v6(&odd) && addr_ip_eq(&odd, &even));
+	assert_true(addr_is_v6(&odd));
 	assert_int_equal(addr_port(&odd), addr_port(&even) + 1);
 	/* Nobody took this one up. */
 	begin_allocate(k, &x, 17);

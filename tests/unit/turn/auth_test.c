@@ -63,7 +63,9 @@ static const char *const secrets[] = {"first secret", "second secret"};
 static const struct turn_api_key api_keys[] = {{"devkey", "api secret"}};
 static const char oauth_key[] = "0123456789abcdef0123456789ABCDEF";
 static const struct turn_oauth_key oauth_keys[] = {
-	{"kid1", (const uint8_t *)oauth_key, 32, "A256GCM", 0, 0}};
+	{"kid1", (const uint8_t *)oauth_key, 32, "A256GCM", 0, 0},
+	/* The key is cut to what the algorithm takes: coturn's own examples end with a newline. */
+	{"kid3", (const uint8_t *)oauth_key, sizeof oauth_key, "A256GCM", 0, 0}};
 
 static struct turn_auth_cfg base_cfg(void)
 {
@@ -102,6 +104,7 @@ struct ask {
 	unsigned algorithm;                  /* PASSWORD-ALGORITHM; 0: neither attribute */
 	bool without_list, changed_list;
 	const uint8_t *mac_key; /* 20 bytes, with token */
+	size_t mac_key_n;       /* fewer of them */
 	struct slice token;
 	const struct turn_identity *known;
 	bool check_expiry, is_other_key; /* is_other_key: not the one of `known` */
@@ -181,7 +184,7 @@ static struct slice build(uint8_t *mem, size_t cap, struct world *w, const struc
 		stun_put(&out, STUN_ATTR_PASSWORD_ALGORITHM, algorithm, sizeof algorithm);
 	if (q->token.n)
 		stun_put(&out, STUN_ATTR_ACCESS_TOKEN, q->token.p, q->token.n);
-	size_t n = q->mac_key ? 20 : long_term_key(q, realm, key);
+	size_t n = q->mac_key_n ? q->mac_key_n : q->mac_key ? 20 : long_term_key(q, realm, key);
 	hmac_sha1_init(&mac1, q->mac_key ? q->mac_key : key, n);
 	hmac_sha256_init(&mac256, q->mac_key ? q->mac_key : key, n);
 	bool has_sha1 = !q->no_mac && (!q->sha256_mac || q->both_macs);
@@ -764,7 +767,7 @@ static void tokens_open_the_door(void **st)
 	struct turn_auth_cfg cfg = base_cfg();
 	uint8_t mem[200], mem2[200], other_key[20] = {7};
 	cfg.oauth_keys = oauth_keys;
-	cfg.n_oauth_keys = 1;
+	cfg.n_oauth_keys = ARRAY_LEN(oauth_keys);
 	cfg.oauth_server_name = "turn.example.org";
 	start(&w, &cfg);
 	struct slice token = make_token(mem, WALL - 10, 60, mac_key);
@@ -773,6 +776,12 @@ static void tokens_open_the_door(void **st)
 	assert_string_equal(w.id.username, "kid1");
 	assert_true(w.id.expires_s == WALL + 50);
 	struct turn_identity kid = take_identity(&w);
+	/* As coturn does it, but not with less. */
+	q.mac_key_n = 16;
+	assert_int_equal(ask(&w, q), TURN_AUTH_OK);
+	q.mac_key_n = 15;
+	assert_int_equal(ask(&w, q), TURN_AUTH_WRONG);
+	q.mac_key_n = 0;
 	q.mac_key = other_key;
 	assert_int_equal(ask(&w, q), TURN_AUTH_WRONG);
 	q.mac_key = mac_key;
@@ -797,6 +806,14 @@ static void tokens_open_the_door(void **st)
 	assert_int_equal(ask(&w, q), TURN_AUTH_OK);
 	assert_false(w.differs);
 	assert_true(w.id.username && w.id.expires_s == WALL + 120);
+	/* The keys are changed now and then: the same client's next token is made with another one. */
+	q.user = "kid3";
+	assert_int_equal(ask(&w, q), TURN_AUTH_OK);
+	assert_false(w.differs);
+	assert_string_equal(w.id.username, "kid3");
+	assert_int_equal(ASK(&w, "alice", "wonderland", .known = &kid, .method = STUN_REFRESH),
+		TURN_AUTH_OK);
+	assert_true(w.differs);
 	turn_identity_free(&kid);
 	stop(&w);
 	/* Without a server name there are no tokens. */

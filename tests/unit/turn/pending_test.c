@@ -22,6 +22,10 @@ static void requests_wait_for_the_database(void **st)
 			  e = kit_client(TURN_UDP, 0, 4002, "carol");
 	assert_int_equal(kit_allocate(k, &c), -1);
 	assert_int_equal(k->n_lookups, 1);
+	/* Another worker that passed it on here goes on doing so. */
+	assert_true(turn_flow_is_here(k->server, &c.flow));
+	assert_false(turn_flow_has_alloc(k->server, &c.flow));
+	assert_false(turn_flow_is_here(k->server, &e.flow));
 	/* Again, and another that waits for the same. */
 	kit_rx(k, &c.flow, k->sealed);
 	assert_int_equal(kit_allocate(k, &d), -1);

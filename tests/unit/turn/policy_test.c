@@ -228,7 +228,8 @@ static void switches_spare_what_they_name(void **st)
 	turn_policy_free(p);
 }
 
-static void allow_wins_unless_deny_does(void **st)
+/* Beside the list that loses to `allow` there may be one that wins: each keeps its rank. */
+static void allow_wins_over_one_deny_list(void **st)
 {
 	static const char *const allow[] = {"10.1.0.0/16", "8.8.8.8", "fd00:1::-fd00:1::ffff"};
 	static const char *const deny[] = {"10.1.2.0-10.1.2.9", "8.8.0.0/16", "2a00::/16"};
@@ -238,10 +239,13 @@ static void allow_wins_unless_deny_does(void **st)
 	assert_false(allows(p, "10.2.0.0") || allows(p, "8.8.8.9") || allows(p, "2a00::1") ||
 		     allows(p, "fd00:1::1:0"));
 	turn_policy_free(p);
-	cfg.deny_wins = true;
+	static const char *const always[] = {"10.1.2.5-10.1.2.9", "fd00:1::/120"};
+	cfg.deny_always = always;
+	cfg.n_deny_always = 2;
 	p = make(&cfg);
-	assert_true(allows(p, "10.1.2.10") && allows(p, "10.1.1.255"));
-	assert_false(allows(p, "10.1.2.0") || allows(p, "10.1.2.9") || allows(p, "8.8.8.8"));
+	assert_true(allows(p, "10.1.2.3") && allows(p, "10.1.1.255") && allows(p, "8.8.8.8"));
+	assert_false(allows(p, "10.1.2.5") || allows(p, "10.1.2.9") || allows(p, "fd00:1::ff") ||
+		     allows(p, "8.8.8.9"));
 	turn_policy_free(p);
 }
 
@@ -250,9 +254,8 @@ static void own_addresses_are_reachable(void **st)
 	static const char *const deny[] = {"0.0.0.0/0", "::/0"};
 	struct addr own = address("127.0.0.1", 7882);
 	struct addr relay[] = {address("10.0.0.5", 0), address("fd00::5", 0)};
-	struct turn_policy *p = make(&(struct turn_policy_cfg){.deny = deny,
-		.n_deny = 2,
-		.deny_wins = true,
+	struct turn_policy *p = make(&(struct turn_policy_cfg){.deny_always = deny,
+		.n_deny_always = 2,
 		.own = &own,
 		.n_own = 1,
 		.own_relay = relay,
@@ -388,7 +391,7 @@ int main(void)
 		cmocka_unit_test(dresses_are_seen_through_without_the_builtin_list),
 		cmocka_unit_test(every_v6_boundary),
 		cmocka_unit_test(switches_spare_what_they_name),
-		cmocka_unit_test(allow_wins_unless_deny_does),
+		cmocka_unit_test(allow_wins_over_one_deny_list),
 		cmocka_unit_test(own_addresses_are_reachable),
 		cmocka_unit_test(tcp_reaches_no_service_of_this_machine),
 		cmocka_unit_test(wrong_entries_are_named),

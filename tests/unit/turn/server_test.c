@@ -43,6 +43,74 @@ static void checks_come_in_their_order(void **st)
 	kit_free(k);
 }
 
+static int say_bad(struct kit *k, struct kit_client *c, enum stun_method method,
+	enum stun_attr attr, const char *value, size_t n)
+{
+	kit_begin(k, c, method);
+	stun_put(&k->w, attr, value, n);
+	return kit_send(k, c);
+}
+
+/* A message that is whole, with an attribute that is not: who asks is told so, signed if he proved himself. */
+static void bad_values_are_answered(void **st)
+{
+	(void)st;
+	struct turn_cfg cfg = kit_cfg();
+	cfg.software = "a name that is longer than the request was";
+	cfg.auth_failures_per_user = 1;
+	struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
+	struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice");
+	assert_int_equal(kit_allocate(k, &c), 0);
+	static const struct {
+		enum stun_method method;
+		enum stun_attr attr;
+		size_t n;
+		const char *value;
+	} rows[] = {
+		{STUN_CREATE_PERMISSION, STUN_ATTR_XOR_PEER_ADDRESS, 5, "\0\1\0\0\1"},
+		{STUN_CREATE_PERMISSION, STUN_ATTR_XOR_PEER_ADDRESS, 8, "\0\11\0\0\1\2\3\4"},
+		{STUN_CREATE_PERMISSION, STUN_ATTR_XOR_PEER_ADDRESS, 0, ""},
+		{STUN_REFRESH, STUN_ATTR_LIFETIME, 2, "\1\0"},
+		{STUN_CHANNEL_BIND, STUN_ATTR_CHANNEL_NUMBER, 2, "\100\0"},
+		{STUN_ALLOCATE, STUN_ATTR_REQUESTED_TRANSPORT, 1, "\21"},
+		{STUN_ALLOCATE, STUN_ATTR_RESERVATION_TOKEN, 3, "abc"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(say_bad(k, &c, rows[i].method, rows[i].attr, rows[i].value,
+					 rows[i].n),
+			STUN_ERR_BAD_REQUEST);
+		assert_int_not_equal(k->m.integrity_at, 0);
+	}
+	/* Who proves nothing gets no more than he sent. */
+	uint8_t zeros[64] = {0};
+	for (size_t n = 0; n < sizeof zeros; n += 4) {
+		kit_begin(k, &c, STUN_ALLOCATE);
+		stun_put(&k->w, STUN_ATTR_LIFETIME, zeros, 2);
+		stun_put(&k->w, STUN_ATTR_DATA, zeros, n);
+		size_t length = k->w.n;
+		bool is_answered = length >= 40;
+		assert_int_equal(
+			kit_send_plain(k, &c), is_answered ? STUN_ERR_BAD_REQUEST : -1);
+		if (is_answered)
+			assert_true(k->answer_n <= length);
+	}
+	/* Only requests are answered. */
+	unsigned n = k->n_answers;
+	kit_begin(k, &c, STUN_SEND);
+	stun_put(&k->w, STUN_ATTR_XOR_PEER_ADDRESS, zeros, 5);
+	k->w.p[1] |= STUN_INDICATION;
+	assert_int_equal(stun_seal(&k->w, NULL, &k->sealed), 0);
+	kit_rx(k, &c.flow, k->sealed);
+	assert_int_equal(k->n_answers, n);
+	/* Bad and signed with a wrong key: as any wrong password. */
+	struct kit_client wrong = kit_client(TURN_UDP, 0, 4001, "alice");
+	hmac_sha1_init(&wrong.mac, "nonsense", 8);
+	assert_int_equal(say_bad(k, &wrong, STUN_ALLOCATE, STUN_ATTR_LIFETIME, "", 0),
+		STUN_ERR_UNAUTHENTICATED);
+	assert_int_equal(say_bad(k, &wrong, STUN_ALLOCATE, STUN_ATTR_LIFETIME, "", 0), -1);
+	kit_free(k);
+}
+
 static void what_is_no_request_is_dropped(void **st)
 {
 	(void)st;
@@ -148,6 +216,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(checks_come_in_their_order),
+		cmocka_unit_test(bad_values_are_answered),
 		cmocka_unit_test(what_is_no_request_is_dropped),
 		cmocka_unit_test(fingerprint_answers_fingerprint),
 		cmocka_unit_test(parts_are_switched_off),

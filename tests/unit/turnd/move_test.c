@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 #include "cert.h"
+#include "turn/turn_internal.h"
 
 enum { TCP_RELAY = 6, TRIES = 200 };
 
@@ -149,6 +150,35 @@ static void a_data_connection_finds_its_peer(void **state)
 			turn_once(w);
 		scene_close(&s);
 	}
+}
+
+/* What waits for a database when its connection leaves is of nobody: no allocation comes of it. */
+static void nothing_is_left_behind(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene_open(w, &second);
+	struct turn_server *server = turnd_server(world.t);
+	struct request r;
+	struct stun_msg m;
+	uint8_t p[2048];
+	int data = connect_to(w, &world);
+	struct stream *st = list_first(&world.t->streams->all, struct stream, node);
+	request_begin(&r, STUN_ALLOCATE, 9);
+	stun_put_number(&r.w, STUN_ATTR_REQUESTED_TRANSPORT, STUN_TRANSPORT_UDP);
+	assert_int_equal(stun_parse(&m, request_end(&r)), 0);
+	const struct turn_req waits = {
+		.s = server, .flow = &st->flow, .m = &m, .now_us = server->now_us};
+	assert_true(turn_pending_add(server, &waits, 77));
+	struct slice q = bind_request(&r, s.id);
+	client_send(data, q.p, q.n);
+	client_answer(w, data, &m, p);
+	assert_int_equal(m.class, STUN_SUCCESS);
+	turn_auth_ready(server, 77, server->now_us);
+	assert_int_equal(turn_alloc_count(server), 0);
+	close(data);
+	for (int n = 0; n < 5; n++)
+		turn_once(w);
+	scene_close(&s);
 }
 
 /* It is open still when the workers are freed, of which one has its keys and the other one has it. */
@@ -362,6 +392,7 @@ int main(void)
 #define WITH_TWO(test) cmocka_unit_test_setup_teardown(test, open_two, close_two)
 	const struct CMUnitTest tests[] = {
 		WITH_TWO(a_data_connection_finds_its_peer),
+		WITH_TWO(nothing_is_left_behind),
 		WITH_TWO(one_over_tls_too),
 		WITH_TWO(and_the_other_way),
 		WITH_TWO(a_reservation_is_found_over_dtls),
