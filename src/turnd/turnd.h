@@ -55,8 +55,9 @@ struct turnd_cfg {
 	const struct turnd_relay_addr *relay;
 	size_t n_relay;
 	/*
-	 * The relay addresses are simply those that are listened on: a client is relayed from the one it came to, or else
-	 * from one that peers may be at, by the policy. False: from one after the other.
+	 * The relay addresses are simply those that are listened on: a client is relayed from the
+	 * one it came to, or else from one that peers may be at, by the policy. False: from one
+	 * after the other.
 	 */
 	bool relay_as_asked;
 	uint16_t relay_first, relay_last; /* ports, inclusive */
