@@ -368,8 +368,8 @@ const struct config_row config_rows[] = {
 	{"turn.relay_range_end", CONFIG_PORT, AT(turn.relay_range_end), .init = "40000", .min = 1,
 		.help = "Last one. Workers share the range; each allocation takes a port of it."},
 	{"turn.bind_addresses", CONFIG_IP_LIST, AT(turn.bind_addresses),
-		.help = "Addresses to listen on. None = all of this machine's; 127.0.0.1 in "
-			"development mode."},
+		.help = "Addresses to listen on. None = all that this machine has when the server "
+			"starts; 127.0.0.1 in development mode."},
 	{"turn.ttl_seconds", CONFIG_DURATION, AT(turn.ttl_us), RELOAD, .init = "300", .bare_us = S,
 		.min = S, .max = DAY,
 		.help = "How long credentials that clients are given are good (seconds)."},
