@@ -40,7 +40,11 @@ static int open_error(struct errbuf *eb, const struct addr *local, const char *w
 		return err_set(eb, ERR_SYSTEM,
 			"UDP %s is in use by another program; stop it or choose another port",
 			addr_format(local, text));
-	return err_set(eb, ERR_SYSTEM, "UDP %s: %s: %s", addr_format(local, text), what, strerror(e));
+	const char *why = e == EADDRNOTAVAIL ? "this machine does not have that address"
+			  : e == EACCES
+				  ? "ports below 1024 need a privilege (CAP_NET_BIND_SERVICE)"
+				  : strerror(e);
+	return err_set(eb, ERR_SYSTEM, "UDP %s: %s: %s", addr_format(local, text), what, why);
 }
 
 int udp_open(

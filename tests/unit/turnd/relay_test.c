@@ -109,6 +109,36 @@ static void ports_in_use_are_passed_over(void **st)
 	town_close(&town);
 }
 
+static void expect_relay_ip(const struct town_cfg *cfg, const char *ip)
+{
+	struct town town;
+	const struct addr want = town_addr(ip, 0);
+	town_open(&town, cfg);
+	for (int i = 0; i < 6; i++) {
+		struct client c;
+		client_open(&c, &town);
+		assert_int_equal(client_allocate(&c), 0);
+		assert_true(addr_ip_eq(&c.relayed, &want));
+		client_close(&c);
+	}
+	town_close(&town);
+}
+
+/* A host has private addresses besides its public one, but who came to the public one is not relayed from those. */
+static void clients_are_relayed_from_where_they_came(void **st)
+{
+	(void)st;
+	struct town_cfg cfg = usual;
+	cfg.relay_as_asked = true;
+	cfg.relay = "127.0.0.2";
+	cfg.more_relays[0] = "127.0.0.1"; /* town's listener */
+	cfg.more_relays[1] = "127.0.0.3";
+	expect_relay_ip(&cfg, "127.0.0.1");
+	cfg.more_relays[0] = "127.0.0.4";
+	cfg.external = "198.41.0.4"; /* of 127.0.0.3 */
+	expect_relay_ip(&cfg, "198.41.0.4");
+}
+
 /* EVEN-PORT with the next one put aside, and taken up by another client, whichever worker that one came to. */
 static void reservations_are_kept(void **st)
 {
@@ -310,6 +340,7 @@ int main(void)
 		cmocka_unit_test(data_goes_both_ways),
 		cmocka_unit_test(sockets_come_late_and_go),
 		cmocka_unit_test(ports_in_use_are_passed_over),
+		cmocka_unit_test(clients_are_relayed_from_where_they_came),
 		cmocka_unit_test(reservations_are_kept),
 		cmocka_unit_test(icmp_comes_back),
 		cmocka_unit_test(dont_fragment_is_a_state_of_the_socket),
