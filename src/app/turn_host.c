@@ -29,6 +29,8 @@ struct end {
 	char **secrets; /* from the database, beside those of the configuration */
 	size_t n_secrets;
 	struct turn_rules *rules;   /* from the database; NULL = none came yet */
+	bool is_refusing; /* for want of them; it is in the log */
+	bool has_rules; /* the database has answered since its peers are wanted */
 	struct turn_policy *policy; /* made of settings and rules, which turnd borrows; NULL = that of the settings */
 	bool is_stopped;
 };
@@ -162,6 +164,21 @@ static void secrets_came(void *receiver, uint64_t id, const struct store_turn_an
 		LOG_ERROR("secrets of the database not taken", F_STR("why", eb.text));
 }
 
+/*
+ * The database may deny what the configuration does not: until its first answer nobody gets an allocation. Who asks
+ * meanwhile waits for it, or for its failure.
+ */
+static void hold(struct end *e, enum turn_hold how)
+{
+	e->is_refusing = how == TURN_HOLD_REFUSE;
+	turn_hold(turnd_server(e->turnd), how, e->worker->now_us);
+}
+
+static bool needs_rules(const struct end *e)
+{
+	return e->host->store && e->settings->userdb_peers && !e->has_rules;
+}
+
 /* Peers and limits: the configuration's, and over them what the database says. */
 static void take_rules(struct end *e, struct turn_rules *rules)
 {
@@ -170,6 +187,8 @@ static void take_rules(struct end *e, struct turn_rules *rules)
 	if (turn_rules_policy(rules, e->settings, &policy, &eb) != 0) {
 		LOG_ERROR("peers of the TURN database not taken", F_STR("why", eb.text));
 		turn_rules_unref(rules);
+		if (needs_rules(e))
+			hold(e, TURN_HOLD_REFUSE);
 		return;
 	}
 	turnd_set_rules(e->turnd, turn_rules_bytes_per_s(rules, e->settings), policy);
@@ -177,12 +196,14 @@ static void take_rules(struct end *e, struct turn_rules *rules)
 	e->policy = policy;
 	turn_rules_unref(e->rules);
 	e->rules = rules;
+	e->has_rules = true;
+	hold(e, TURN_HOLD_NONE);
 }
 
 struct rules_msg {
 	struct msg msg;
 	struct end *end;
-	struct turn_rules *rules; /* referenced */
+	struct turn_rules *rules; /* referenced; NULL = the database does not answer */
 };
 
 static void drop_rules(struct msg *m)
@@ -196,32 +217,17 @@ static void handle_rules(void *receiver, struct msg *m)
 {
 	struct rules_msg *r = CONTAINER_OF(m, struct rules_msg, msg);
 	(void)receiver;
-	take_rules(r->end, turn_rules_ref(r->rules));
+	if (r->rules)
+		take_rules(r->end, turn_rules_ref(r->rules));
+	else if (needs_rules(r->end))
+		hold(r->end, TURN_HOLD_REFUSE);
 	drop_rules(m);
 }
 
 static const struct msg_kind rules_kind = {"turn.rules", handle_rules, drop_rules};
 
-/* One worker asks for all: in Redis the answer is a walk over all keys. */
-static void rules_came(void *receiver, uint64_t id, const struct store_turn_answer *a)
+static void tell_others(struct end *e, struct turn_rules *rules)
 {
-	struct end *e = end_here;
-	(void)receiver;
-	(void)id;
-	if (!e || e->is_stopped || a->err)
-		return;
-	struct turn_rules *rules = turn_rules_new(
-		e->settings->auth.realm, e->settings->userdb_peers, a->rows, a->rows_n);
-	if (turn_rules_same(rules, e->rules)) {
-		turn_rules_unref(rules);
-		return;
-	}
-	turn_rules_warn(rules);
-	LOG_INFO("peers and limits of the TURN database", F_UINT("allowed_peers", rules->n_allow),
-		F_UINT("denied_peers", rules->n_deny), F_BOOL("max_bps", rules->max_bps.is_set),
-		F_BOOL("user_quota", rules->user_quota.is_set), F_BOOL("total_quota", rules->total_quota.is_set));
-	const struct turn_quota_cfg quota = turn_rules_quota(rules, e->settings);
-	turn_quota_reload(e->host->quota, &quota);
 	for (unsigned i = 0; i < e->host->n_ends; i++) {
 		if (&e->host->ends[i] == e)
 			continue;
@@ -229,6 +235,48 @@ static void rules_came(void *receiver, uint64_t id, const struct store_turn_answ
 		*m = (struct rules_msg){{&rules_kind}, &e->host->ends[i], turn_rules_ref(rules)};
 		mbox_post_or_drop(&m->end->worker->mbox, &m->msg);
 	}
+}
+
+static void no_rules_came(struct end *e)
+{
+	ask_again_soon(e);
+	if (!needs_rules(e) || e->is_refusing)
+		return;
+	LOG_ERROR("no TURN allocations before the database has been asked for the peers that it denies; "
+		  "turn.userdb_peers=false does without");
+	hold(e, TURN_HOLD_REFUSE);
+	tell_others(e, NULL);
+}
+
+/* One worker asks for all: in Redis the answer is a walk over all keys. */
+static void rules_came(void *receiver, uint64_t id, const struct store_turn_answer *a)
+{
+	struct end *e = end_here;
+	(void)receiver;
+	(void)id;
+	if (!e || e->is_stopped)
+		return;
+	if (a->err) {
+		no_rules_came(e);
+		return;
+	}
+	struct turn_rules *rules = turn_rules_new(
+		e->settings->auth.realm, e->settings->userdb_peers, a->rows, a->rows_n);
+	bool is_same = turn_rules_same(rules, e->rules);
+	if (is_same && e->has_rules) {
+		turn_rules_unref(rules);
+		return;
+	}
+	if (!is_same) {
+		turn_rules_warn(rules);
+		LOG_INFO("peers and limits of the TURN database", F_UINT("allowed_peers", rules->n_allow),
+			F_UINT("denied_peers", rules->n_deny), F_BOOL("max_bps", rules->max_bps.is_set),
+			F_BOOL("user_quota", rules->user_quota.is_set),
+			F_BOOL("total_quota", rules->total_quota.is_set));
+	}
+	const struct turn_quota_cfg quota = turn_rules_quota(rules, e->settings);
+	turn_quota_reload(e->host->quota, &quota);
+	tell_others(e, rules);
 	take_rules(e, rules);
 }
 
@@ -240,10 +288,12 @@ static void ask_database(void *arg, uint64_t now_us)
 	const struct store_turn_ask secrets = {&e->worker->mbox, 0, secrets_came};
 	const struct store_turn_ask rules = {&e->worker->mbox, 0, rules_came};
 	(void)!store_turn_lookup(store, &secrets, STORE_TURN_SECRETS, realm, none);
-	if (e == &e->host->ends[0])
-		(void)!store_turn_lookup(store, &rules, STORE_TURN_REALMS, realm, none);
+	bool is_asked = e != &e->host->ends[0] ||
+		!store_turn_lookup(store, &rules, STORE_TURN_REALMS, realm, none);
 	wheel_set(&e->worker->wheel, &e->database_timer,
 		now_us + MAX(e->settings->userdb_cache_us, (uint64_t)US_PER_S));
+	if (!is_asked)
+		ask_again_soon(e);
 }
 
 /* ------------------------------------------------------------------ the end of a session */
@@ -358,6 +408,11 @@ static void handle_settings(void *receiver, struct msg *m)
 	struct turn_settings *old = e->settings;
 	e->settings = s->settings;
 	s->settings = old;
+	e->has_rules &= old->userdb_peers || !e->settings->userdb_peers;
+	if (!needs_rules(e))
+		hold(e, TURN_HOLD_NONE);
+	else if (!e->is_refusing)
+		hold(e, TURN_HOLD_WAIT);
 	if (reload_auth(e, &eb) != 0)
 		LOG_ERROR("the TURN server keeps its old users", F_UINT("worker", e->worker->index),
 			F_STR("why", eb.text));
@@ -577,6 +632,8 @@ int turn_host_add(
 	if (!err) {
 		turnd_on_kept(e->turnd, on_kept, e);
 		turnd_on_ended(e->turnd, on_ended, e);
+		if (needs_rules(e))
+			hold(e, TURN_HOLD_WAIT);
 	}
 	return err;
 }

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/siphash.h"
 
 enum { MIN_CAP = 16 };
 
@@ -26,52 +27,22 @@ static void draw_hash_key(void)
 	rng_bytes(hash_key, sizeof hash_key);
 }
 
-static inline uint64_t rotl(uint64_t v, int by)
-{
-	return v << by | v >> (64 - by);
-}
-
-#define SIP_ROUND                                                                                  \
-	do {                                                                                       \
-		v0 += v1;                                                                          \
-		v1 = rotl(v1, 13) ^ v0;                                                            \
-		v0 = rotl(v0, 32);                                                                 \
-		v2 += v3;                                                                          \
-		v3 = rotl(v3, 16) ^ v2;                                                            \
-		v0 += v3;                                                                          \
-		v3 = rotl(v3, 21) ^ v0;                                                            \
-		v2 += v1;                                                                          \
-		v1 = rotl(v1, 17) ^ v2;                                                            \
-		v2 = rotl(v2, 32);                                                                 \
-	} while (0)
-
 /* SipHash-1-3. */
 uint64_t map_hash(struct slice key)
 {
 	pthread_once(&hash_key_once, draw_hash_key);
-	uint64_t v0 = 0x736f6d6570736575ULL ^ hash_key[0];
-	uint64_t v1 = 0x646f72616e646f6dULL ^ hash_key[1];
-	uint64_t v2 = 0x6c7967656e657261ULL ^ hash_key[0];
-	uint64_t v3 = 0x7465646279746573ULL ^ hash_key[1];
+	struct siphash s = siphash_begin(hash_key[0], hash_key[1]);
 	size_t whole = key.n & ~(size_t)7;
 	for (size_t i = 0; i < whole; i += 8) {
 		uint64_t m;
 		memcpy(&m, key.p + i, 8);
-		v3 ^= m;
-		SIP_ROUND;
-		v0 ^= m;
+		siphash_word(&s, m, 1);
 	}
 	uint64_t last = (uint64_t)key.n << 56;
 	for (size_t i = whole; i < key.n; i++)
 		last |= (uint64_t)key.p[i] << 8 * (i - whole);
-	v3 ^= last;
-	SIP_ROUND;
-	v0 ^= last;
-	v2 ^= 0xff;
-	SIP_ROUND;
-	SIP_ROUND;
-	SIP_ROUND;
-	return v0 ^ v1 ^ v2 ^ v3;
+	siphash_word(&s, last, 1);
+	return siphash_end(&s, 3);
 }
 
 static const uint8_t *slot_key(const struct map_slot *s)

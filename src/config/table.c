@@ -455,7 +455,7 @@ const struct config_row config_rows[] = {
 		.min = S, .max = DAY, .help = "How long an answer of the database is believed."},
 	{"turn.userdb_peers", CONFIG_BOOL, AT(turn.userdb_peers), OURS_RELOAD, .init = "true",
 		.help = "Take the database's allowed_peer_ip and denied_peer_ip beside turn.allowed_peers and "
-			"turn.denied_peers, with their ranks."},
+			"turn.denied_peers, with their ranks. Until it has answered once there are no allocations."},
 	{"turn.auth_cache_users", CONFIG_COUNT, AT(turn.auth_cache_users), OURS, .init = "4096",
 		.min = 16, .max = 1 << 20, .help = "Users whose keys a worker keeps ready."},
 	{"turn.redis_stats", CONFIG_SECRET, AT(turn.redis_stats), OURS,

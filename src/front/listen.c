@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "net/bind_error.h"
 
 enum { BACKLOG = 4096, ACCEPTS_PER_TURN = 64 };
 
@@ -21,12 +22,7 @@ static void set_option(int fd, int level, int name, int value)
 static int refuse_bind(const struct addr *a, int why, struct errbuf *eb)
 {
 	char text[ADDR_TEXT_CAP];
-	const char *hint = why == EADDRINUSE ? "another program uses it; choose another port"
-			   : why == EACCES
-				   ? "ports below 1024 need a privilege (CAP_NET_BIND_SERVICE)"
-			   : why == EADDRNOTAVAIL ? "this machine does not have that address"
-						  : strerror(why);
-	return err_set(eb, ERR_SYSTEM, "cannot listen on %s: %s", addr_format(a, text), hint);
+	return err_set(eb, ERR_SYSTEM, "cannot listen on %s: %s", addr_format(a, text), bind_error(why));
 }
 
 /*

@@ -141,8 +141,10 @@ void stun_put_address_error(struct stun_writer *w, int family, unsigned code, co
 	put_code(w, STUN_ATTR_ADDRESS_ERROR_CODE, first, code, reason);
 }
 
-/*  |  reserved, 16 bits            |  type       |  code           |
+/*  |  reserved, 16 bits            |  type, 7    |  code, 9        |
  *  |  error data, 32 bits                                          |
+ *
+ * As the figure has it. ICMP's own fields have 8 bits each, but errors are below 128 in ICMPv6 and below 41 in ICMP.
  */
 void stun_put_icmp(struct stun_writer *w, uint8_t type, uint8_t code, uint32_t data)
 {
@@ -150,8 +152,7 @@ void stun_put_icmp(struct stun_writer *w, uint8_t type, uint8_t code, uint32_t d
 	if (!v)
 		return;
 	wr16(v, 0);
-	v[2] = type;
-	v[3] = code;
+	wr16(v + 2, (uint16_t)(type << 9 | code));
 	wr32(v + 4, data);
 }
 

@@ -380,6 +380,10 @@ void turn_handle_allocate(struct turn_req *rq)
 {
 	struct wanted w = {0};
 	unsigned code = rq->alloc ? STUN_ERR_ALLOCATION_MISMATCH : read_wanted(rq, &w);
+	if (!code && rq->s->hold == TURN_HOLD_WAIT && turn_pending_add(rq->s, rq, TURN_LOOKUP_HOLD))
+		return;
+	if (!code && rq->s->hold != TURN_HOLD_NONE)
+		code = STUN_ERR_SERVER;
 	if (!code)
 		code = may_allocate(rq);
 	if (!code)

@@ -1,4 +1,9 @@
-/* RFC 8016: an allocation that follows its client to another address. */
+/*
+ * RFC 8016: an allocation that follows its client to another address.
+ *
+ * To the client a ticket is opaque, but clients exist that keep it as a C string (turnutils_uclient): one with a zero
+ * byte comes back cut short. So it is text: two hexadecimal digits, the worker; then 180 random bits.
+ */
 #include "base/mem.h"
 #include "base/rng.h"
 #include "turn/turn_internal.h"
@@ -6,6 +11,35 @@
 static struct slice key_of(const uint8_t ticket[TURN_TICKET_LEN])
 {
 	return slice_of(ticket, TURN_TICKET_LEN);
+}
+
+static int hex_digit(uint8_t c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool turn_ticket_worker(struct slice ticket, unsigned *worker)
+{
+	if (ticket.n != TURN_TICKET_LEN)
+		return false;
+	int high = hex_digit(ticket.p[0]), low = hex_digit(ticket.p[1]);
+	if (high < 0 || low < 0)
+		return false;
+	*worker = (unsigned)(high * 16 + low);
+	return true;
+}
+
+static void make_ticket(uint8_t ticket[TURN_TICKET_LEN], uint8_t worker)
+{
+	static const char digits[] =
+		"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+	rng_bytes(ticket, TURN_TICKET_LEN);
+	for (size_t i = 0; i < TURN_TICKET_LEN; i++)
+		ticket[i] = (uint8_t)digits[ticket[i] & 63];
+	ticket[0] = (uint8_t)digits[worker >> 4];
+	ticket[1] = (uint8_t)digits[worker & 15];
 }
 
 struct turn_alloc *turn_ticket_find(struct turn_server *s, const struct stun_msg *m)
@@ -25,8 +59,7 @@ void turn_ticket_put(struct turn_req *rq, struct turn_alloc *a)
 		memcpy(mob->before, mob->ticket, sizeof mob->before);
 		mob->has_before = true;
 	}
-	rng_bytes(mob->ticket, sizeof mob->ticket);
-	mob->ticket[0] = rq->s->cfg.worker;
+	make_ticket(mob->ticket, rq->s->cfg.worker);
 	map_put(&rq->s->tickets, key_of(mob->ticket), a);
 	stun_put(&rq->w, STUN_ATTR_MOBILITY_TICKET, mob->ticket, sizeof mob->ticket);
 }

@@ -8,6 +8,7 @@
  */
 #include "base/macros.h"
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "turn/auth_internal.h"
 
 static const char cookie[NONCE_COOKIE_LEN + 1] = "obMatJos2";
@@ -15,41 +16,14 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 enum { TIME_LEN = 4, TAG_LEN = 8 };
 
-static uint64_t rotl(uint64_t v, unsigned by)
-{
-	return v << by | v >> (64 - by);
-}
-
-static void sip_rounds(uint64_t v[4], unsigned n)
-{
-	while (n-- > 0) {
-		v[0] += v[1];
-		v[2] += v[3];
-		v[1] = rotl(v[1], 13) ^ v[0];
-		v[3] = rotl(v[3], 16) ^ v[2];
-		v[0] = rotl(v[0], 32) + v[3];
-		v[2] += v[1];
-		v[3] = rotl(v[3], 21) ^ v[0];
-		v[1] = rotl(v[1], 17) ^ v[2];
-		v[2] = rotl(v[2], 32);
-	}
-}
-
 /* SipHash-2-4 over whole words. */
 static uint64_t sip_words(const uint8_t key[16], const uint64_t *words, size_t n)
 {
-	uint64_t k0 = rd64(key), k1 = rd64(key + 8);
-	uint64_t v[4] = {k0 ^ UINT64_C(0x736f6d6570736575), k1 ^ UINT64_C(0x646f72616e646f6d),
-		k0 ^ UINT64_C(0x6c7967656e657261), k1 ^ UINT64_C(0x7465646279746573)};
-	for (size_t i = 0; i <= n; i++) {
-		uint64_t word = i < n ? words[i] : (uint64_t)(n * 8) << 56;
-		v[3] ^= word;
-		sip_rounds(v, 2);
-		v[0] ^= word;
-	}
-	v[2] ^= 0xff;
-	sip_rounds(v, 4);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	struct siphash s = siphash_begin(rd64(key), rd64(key + 8));
+	for (size_t i = 0; i < n; i++)
+		siphash_word(&s, words[i], 2);
+	siphash_word(&s, (uint64_t)(n * 8) << 56, 2);
+	return siphash_end(&s, 4);
 }
 
 static uint64_t tag_of(const uint8_t key[TURN_NONCE_KEY_LEN], uint32_t features,

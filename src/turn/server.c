@@ -135,6 +135,14 @@ void turn_drain(struct turn_server *s)
 	s->is_draining = true;
 }
 
+void turn_hold(struct turn_server *s, enum turn_hold hold, uint64_t now_us)
+{
+	bool was_waiting = s->hold == TURN_HOLD_WAIT;
+	s->hold = hold;
+	if (was_waiting && hold != TURN_HOLD_WAIT)
+		turn_auth_ready(s, TURN_LOOKUP_HOLD, now_us);
+}
+
 void turn_flow_closed(struct turn_server *s, const struct turn_flow *flow)
 {
 	turn_pending_drop(s, flow);
@@ -341,25 +349,27 @@ static void rx_request(struct turn_server *s, const struct turn_flow *flow,
 }
 
 /* Tokens, tickets and connection ids begin with the number of the worker that gave them out. */
+static bool names_worker(const struct stun_msg *m, unsigned *worker)
+{
+	struct slice value = {0};
+	if (m->method == STUN_REFRESH)
+		return turn_ticket_worker(stun_value(m, STUN_ATTR_MOBILITY_TICKET), worker);
+	if (m->method == STUN_ALLOCATE)
+		value = stun_value(m, STUN_ATTR_RESERVATION_TOKEN);
+	else if (m->method == STUN_CONNECTION_BIND)
+		value = stun_value(m, STUN_ATTR_CONNECTION_ID);
+	if (!value.n)
+		return false;
+	*worker = value.p[0];
+	return true;
+}
+
 static bool is_handed_over(
 	struct turn_server *s, const struct turn_flow *flow, const struct stun_msg *m)
 {
-	static const struct {
-		enum stun_method method;
-		enum stun_attr attr;
-	} rows[] = {
-		{STUN_ALLOCATE, STUN_ATTR_RESERVATION_TOKEN},
-		{STUN_REFRESH, STUN_ATTR_MOBILITY_TICKET},
-		{STUN_CONNECTION_BIND, STUN_ATTR_CONNECTION_ID},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (m->method != rows[i].method)
-			continue;
-		struct slice value = stun_value(m, rows[i].attr);
-		return value.n && value.p[0] != s->cfg.worker &&
-		       s->ops->hand_over(s->arg, flow, value.p[0], m->raw);
-	}
-	return false;
+	unsigned worker;
+	return names_worker(m, &worker) && worker != s->cfg.worker &&
+	       s->ops->hand_over(s->arg, flow, worker, m->raw);
 }
 
 void turn_rx_stun(struct turn_server *s, const struct turn_flow *flow, uint8_t *p, size_t n,

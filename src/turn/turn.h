@@ -193,6 +193,13 @@ void turn_reload(
 void turn_drain(struct turn_server *s);
 
 /*
+ * What becomes of Allocate requests that are good: with TURN_HOLD_WAIT they are kept until it is something else (as
+ * those that wait for a look-up are), with TURN_HOLD_REFUSE they get 500. TURN_HOLD_NONE at first.
+ */
+enum turn_hold { TURN_HOLD_NONE, TURN_HOLD_WAIT, TURN_HOLD_REFUSE };
+void turn_hold(struct turn_server *s, enum turn_hold hold, uint64_t now_us);
+
+/*
  * One STUN message from a client. Anything else is counted as a drop. Control path (Send
  * indications: data path).
  */

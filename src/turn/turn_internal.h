@@ -10,7 +10,7 @@ enum {
 	TURN_PERMS_INLINE = 2,
 	TURN_CHANS_INLINE = 1,
 	TURN_LINEAR_MAX = 8, /* up to so many are searched one by one; more get an index */
-	TURN_TICKET_LEN = 24,
+	TURN_TICKET_LEN = 32, /* turnutils_uclient takes no more */
 	TURN_REALMS_MAX = 8,
 	TURN_TOKEN_LEN = STUN_RESERVATION_TOKEN_LEN,
 };
@@ -123,6 +123,7 @@ struct turn_server {
 	struct addr alternate; /* sa_family 0 = none */
 	bool has_other;
 	bool is_draining;
+	enum turn_hold hold;
 	struct turn_auth *auth;
 	const struct turn_policy *policy;
 	struct turn_quota *quota;
@@ -251,6 +252,8 @@ void turn_conn_free_all(struct turn_alloc *a);
 void turn_conn_recheck(struct turn_alloc *a);
 
 /* mobility.c */
+/* The worker that gave a ticket out; false: it is none of ours. */
+bool turn_ticket_worker(struct slice ticket, unsigned *worker);
 struct turn_alloc *turn_ticket_find(struct turn_server *s, const struct stun_msg *m);
 /* A new ticket for the answer; the one before stays good until the next. */
 void turn_ticket_put(struct turn_req *rq, struct turn_alloc *a);
@@ -297,6 +300,7 @@ void turn_limits_failed(struct turn_limits *l, const struct addr *from, struct s
 	const struct turn_cfg *cfg, uint64_t now_us);
 
 /* pending.c */
+#define TURN_LOOKUP_HOLD UINT64_MAX /* of Allocate requests under TURN_HOLD_WAIT; auth's begin with 1 */
 /* Keeps a request until its look-up is done; false: too many wait (500). The same one again is kept once. */
 bool turn_pending_add(struct turn_server *s, const struct turn_req *rq, uint64_t lookup);
 bool turn_pending_has(

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "net/bind_error.h"
 #include "turn/framing.h"
 #include "turnd/proxy.h"
 
@@ -552,13 +553,8 @@ static void on_listener_ready(void *arg, uint32_t events)
 static int refuse_listen(const struct turnd_listener *l, int why, struct errbuf *eb)
 {
 	char text[ADDR_TEXT_CAP];
-	const char *hint = why == EADDRINUSE ? "another program uses it; choose another port"
-			   : why == EACCES
-				   ? "ports below 1024 need a privilege (CAP_NET_BIND_SERVICE)"
-			   : why == EADDRNOTAVAIL ? "this machine does not have that address"
-						  : strerror(why);
 	return err_set(eb, ERR_SYSTEM, "cannot listen for TURN on TCP %s: %s",
-		addr_format(&l->cfg.at, text), hint);
+		addr_format(&l->cfg.at, text), bind_error(why));
 }
 
 /* Returns the socket, or -errno. */

@@ -109,7 +109,9 @@ struct turnd {
 	struct turnd_streams *streams; /* stream.c's, NULL until turnd_streams_open */
 
 	struct map steered; /* clients whose allocation is on another worker; see steer.c */
-	struct list steered_lru;
+	struct list steered_lru, asked_lru;
+	uint32_t n_asked;
+	const struct turnd_ring_hdr *passed; /* the request that is served came from another worker; else NULL */
 
 	void (*on_kept)(void *arg, const struct turn_alloc_info *info, bool is_new);
 	void *on_kept_arg;
@@ -211,7 +213,7 @@ enum turnd_ring_kind {
 struct turnd_ring_hdr {
 	struct addr from;
 	uint8_t kind, home;
-	uint16_t port;
+	uint16_t port; /* CLIENT, STEER, UNSTEER: the request's number; UNSTEER 0 = whatever came since */
 	uint16_t worker, local, listener;
 };
 

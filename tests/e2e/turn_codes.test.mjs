@@ -508,7 +508,7 @@ describe('data', { concurrency: true }, () => {
       return c.indications.find((i) => i.has(ATTR.icmp));
     });
     assert.deepEqual(m.address(ATTR.xorPeerAddress), nobody);
-    assert.deepEqual([...m.get(ATTR.icmp).subarray(0, 4)], [0, 0, 3, 3]); // destination unreachable, port
+    assert.deepEqual([...m.get(ATTR.icmp).subarray(0, 4)], [0, 0, 3 << 1, 3]); // type, 7 bits: destination unreachable; code, 9 bits: port
     assert.equal(m.has(ATTR.data), false);
   });
 

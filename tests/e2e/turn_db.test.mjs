@@ -146,6 +146,24 @@ describe('a TURN server with a database', { concurrency: true, skip: isCoturn &&
     });
   }
 
+  // What the database denies is not known before it has answered.
+  test('no allocation before the database was asked for its peers', async (t) => {
+    const db = await startDatabase('Redis');
+    t.after(() => db.stop());
+    await db.down();
+    const ann = { user: 'ann', password: 'secret1' };
+    const options = ['lt-cred-mech', 'user=ann:secret1', 'allow-loopback-peers', db.line];
+    const server = await startTurn({ options, args: ARGS });
+    t.after(() => server.stop());
+    const careless = await startTurn({ options, args: [...ARGS, '--turn.userdb_peers=false'] });
+    t.after(() => careless.stop());
+    assert.equal(await code(server, ann), 500);
+    assert.equal(await code(careless, ann), 0);
+    assert.equal([...server.log().matchAll(/turn.userdb_peers=false does without/g)].length, 1);
+    await db.up();
+    await until('the database', async () => (await code(server, ann)) === 0, 15000);
+  });
+
   test("coturn's statistics in Redis, seen by a subscriber", async (t) => {
     const db = await startDatabase('Redis');
     t.after(() => db.stop());

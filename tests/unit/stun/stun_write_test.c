@@ -228,7 +228,8 @@ static void numbers_and_addresses_are_read_back(void **st)
 	assert_false(stun_addr(&m, STUN_ATTR_LIFETIME, &back));
 	assert_true(slice_eq(stun_value(&m, STUN_ATTR_ADDRESS_ERROR_CODE),
 		slice_of("\x02\0\x04\x28no IPv6", 11)));
-	assert_memory_equal(stun_value(&m, STUN_ATTR_ICMP).p, "\0\0\3\4\0\0\x05\x78", 8);
+	/* Type 3, 7 bits, and code 4, 9 bits (RFC 8656 §18.13). */
+	assert_memory_equal(stun_value(&m, STUN_ATTR_ICMP).p, "\0\0\6\4\0\0\x05\x78", 8);
 	assert_true(stun_has(&m, STUN_ATTR_DONT_FRAGMENT));
 	assert_null(stun_value(&m, STUN_ATTR_DATA).p);
 	assert_int_equal(stun_number(&m, STUN_ATTR_ICMP), 0);

@@ -324,6 +324,37 @@ static void a_draining_server_sends_elsewhere(void **st)
 	kit_free(k);
 }
 
+static void allocations_are_held(void **st)
+{
+	(void)st;
+	struct kit *k = kit_new();
+	struct kit_client a = kit_client(TURN_UDP, 0, 4000, "alice"),
+			  b = kit_client(TURN_UDP, 0, 4001, "bob"),
+			  c = kit_client(TURN_UDP, 0, 4002, "alice"),
+			  d = kit_client(TURN_UDP, 0, 4003, "alice");
+	assert_int_equal(kit_allocate(k, &a), 0);
+	turn_hold(k->server, TURN_HOLD_WAIT, k->now_us);
+	for (unsigned i = 0; i < 2; i++) {
+		struct kit_client *who = i ? &c : &b;
+		kit_begin(k, who, STUN_ALLOCATE);
+		stun_put_number(&k->w, STUN_ATTR_REQUESTED_TRANSPORT, STUN_TRANSPORT_UDP);
+		assert_int_equal(kit_send(k, who), -1);
+		unsigned before = k->n_answers;
+		assert_int_equal(turn_alloc_count(k->server), 1 + i);
+		turn_hold(k->server, i ? TURN_HOLD_REFUSE : TURN_HOLD_NONE, k->now_us);
+		assert_int_equal(k->n_answers, before + 1);
+		assert_int_equal(kit_result(k, before), i ? STUN_ERR_SERVER : 0);
+		assert_int_equal(turn_alloc_count(k->server), 2);
+		turn_hold(k->server, TURN_HOLD_WAIT, k->now_us);
+		assert_int_equal(kit_refresh(k, &a, 600), 0);
+	}
+	turn_hold(k->server, TURN_HOLD_REFUSE, k->now_us);
+	assert_int_equal(kit_allocate(k, &d), STUN_ERR_SERVER);
+	turn_hold(k->server, TURN_HOLD_NONE, k->now_us);
+	assert_int_equal(kit_allocate(k, &d), 0);
+	kit_free(k);
+}
+
 static void quotas_and_capacity(void **st)
 {
 	(void)st;
@@ -367,6 +398,7 @@ int main(void)
 		cmocka_unit_test(a_stream_ends_with_its_expired_allocation),
 		cmocka_unit_test(another_user_is_refused),
 		cmocka_unit_test(a_draining_server_sends_elsewhere),
+		cmocka_unit_test(allocations_are_held),
 		cmocka_unit_test(quotas_and_capacity),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

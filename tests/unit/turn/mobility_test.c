@@ -1,5 +1,6 @@
 #include "../cm.h"
 #include "../../turn_kit.h"
+#include "turn/turn_internal.h"
 
 static int allocate_mobile(struct kit *k, struct kit_client *c)
 {
@@ -68,6 +69,47 @@ static void an_allocation_moves(void **st)
 	kit_free(k);
 }
 
+/* Clients exist that keep a ticket as a C string of at most 32 characters. */
+static void a_ticket_is_text(void **st)
+{
+	(void)st;
+	const uint8_t workers[] = {0, 1, 9, 10, 26, 255};
+	for (size_t w = 0; w < sizeof workers; w++) {
+		struct turn_cfg cfg = kit_cfg();
+		cfg.worker = workers[w];
+		struct kit *k = kit_new_with(&cfg, NULL, KIT_USERS);
+		struct kit_client c = kit_client(TURN_UDP, 0, 4000, "alice");
+		uint8_t ticket[64], before[64] = {0};
+		unsigned worker = 1000;
+		assert_int_equal(allocate_mobile(k, &c), 0);
+		for (int i = 0; i < 50; i++) {
+			size_t n = ticket_of(k, ticket);
+			assert_in_range(n, 24, 32);
+			for (size_t j = 0; j < n; j++)
+				assert_true(ticket[j] > ' ' && ticket[j] < 127);
+			assert_true(turn_ticket_worker(slice_of(ticket, n), &worker));
+			assert_int_equal(worker, workers[w]);
+			assert_memory_not_equal(ticket, before, n);
+			memcpy(before, ticket, n);
+			assert_int_equal(refresh_with(k, &c, ticket, n), 0);
+		}
+		kit_free(k);
+	}
+}
+
+static void a_ticket_of_nobody(void **st)
+{
+	(void)st;
+	static const char *const bad[] = {"", "0", "0123456789012345678901234567890",
+		"012345678901234567890123456789012", "g0234567890123456789012345678901",
+		"0A234567890123456789012345678901", "-0234567890123456789012345678901"};
+	unsigned worker;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(turn_ticket_worker(slice_str(bad[i]), &worker));
+	assert_true(turn_ticket_worker(slice_str("fe234567890123456789012345678901"), &worker));
+	assert_int_equal(worker, 254);
+}
+
 static void mobility_is_switched_off(void **st)
 {
 	(void)st;
@@ -130,6 +172,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_allocation_moves),
+		cmocka_unit_test(a_ticket_is_text),
+		cmocka_unit_test(a_ticket_of_nobody),
 		cmocka_unit_test(mobility_is_switched_off),
 		cmocka_unit_test(a_ticket_of_another_allocation),
 		cmocka_unit_test(a_tcp_allocation_stays_on_streams),

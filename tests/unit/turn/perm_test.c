@@ -278,7 +278,7 @@ static void icmp_is_told(void **st)
 	assert_false(stun_has(&m, STUN_ATTR_DATA));
 	assert_true(stun_addr(&m, STUN_ATTR_XOR_PEER_ADDRESS, &from));
 	assert_true(addr_eq(&from, &peer));
-	assert_memory_equal(stun_value(&m, STUN_ATTR_ICMP).p, "\0\0\x03\x04\0\0\x05\x78", 8);
+	assert_memory_equal(stun_value(&m, STUN_ATTR_ICMP).p, "\0\0\x06\x04\0\0\x05\x78", 8);
 	kit_free(k);
 }
 

@@ -232,6 +232,77 @@ static void and_the_other_way(void **state)
 	over_tls(*state, &second, &world);
 }
 
+/* ---------------------------------------------------------------- mobility */
+
+enum { TICKET_CAP = 64 };
+
+static size_t ticket_of(const struct stun_msg *m, uint8_t ticket[TICKET_CAP])
+{
+	struct slice t = stun_value(m, STUN_ATTR_MOBILITY_TICKET);
+	assert_in_range(t.n, 1, TICKET_CAP);
+	memcpy(ticket, t.p, t.n);
+	return t.n;
+}
+
+/*
+ * As turnutils_uclient does it: the ticket is kept as a C string, the old connection is closed before or after, and the
+ * Refresh is sent twice.
+ */
+static void move_once(
+	struct world *w, const struct world *from, const struct world *home, bool before)
+{
+	struct request r;
+	struct stun_msg m;
+	uint8_t p[2048], ticket[TICKET_CAP + 1] = {0};
+	int old = connect_to(w, home), new = connect_to(w, from);
+	request_begin(&r, STUN_ALLOCATE, 1);
+	stun_put_number(&r.w, STUN_ATTR_REQUESTED_TRANSPORT, STUN_TRANSPORT_UDP);
+	stun_put(&r.w, STUN_ATTR_MOBILITY_TICKET, NULL, 0);
+	struct slice q = request_end(&r);
+	client_send(old, q.p, q.n);
+	client_answer(w, old, &m, p);
+	assert_int_equal(m.class, STUN_SUCCESS);
+	ticket_of(&m, ticket);
+
+	if (before)
+		close(old);
+	for (uint8_t round = 0; round < 3; round++) {
+		request_begin(&r, STUN_REFRESH, (uint8_t)(2 + round));
+		stun_put(&r.w, STUN_ATTR_MOBILITY_TICKET, ticket, strlen((char *)ticket));
+		q = request_end(&r);
+		client_send(new, q.p, q.n);
+		if (round == 1)
+			turn_once(w);
+		client_send(new, q.p, q.n);
+		if (round == 0 && !before)
+			close(old);
+		for (int i = 0; i < 2; i++) {
+			client_answer(w, new, &m, p);
+			assert_int_equal(m.class, STUN_SUCCESS);
+			memset(ticket, 0, sizeof ticket);
+			ticket_of(&m, ticket);
+		}
+	}
+	assert_int_equal(turn_alloc_count(turnd_server(home->t)), 1);
+	request_begin(&r, STUN_REFRESH, 9);
+	stun_put_number(&r.w, STUN_ATTR_LIFETIME, 0);
+	q = request_end(&r);
+	client_send(new, q.p, q.n);
+	client_answer(w, new, &m, p);
+	assert_int_equal(m.class, STUN_SUCCESS);
+	assert_int_equal(turn_alloc_count(turnd_server(home->t)), 0);
+	close(new);
+	for (int i = 0; i < 5; i++)
+		turn_once(w);
+}
+
+static void an_allocation_follows_its_ticket(void **state)
+{
+	struct world *w = *state;
+	for (int i = 0; i < 32; i++)
+		move_once(w, i & 1 ? &world : &second, i & 2 ? &world : &second, i & 4);
+}
+
 /* ---------------------------------------------------------------- DTLS */
 
 struct dtls {
@@ -395,6 +466,7 @@ int main(void)
 		WITH_TWO(nothing_is_left_behind),
 		WITH_TWO(one_over_tls_too),
 		WITH_TWO(and_the_other_way),
+		WITH_TWO(an_allocation_follows_its_ticket),
 		WITH_TWO(a_reservation_is_found_over_dtls),
 		WITH_TWO(who_has_an_allocation_stays),
 		WITH_TWO(a_full_worker_takes_nobody),

@@ -188,6 +188,208 @@ static void reservations_are_kept(void **st)
 	town_close(&town);
 }
 
+/* A client at `at` with a reserved port of `home`, not yet taken up; a has the even one. */
+static void reserve(struct town *town, struct client *a, unsigned home, uint8_t token[8])
+{
+	for (int i = 0; i < TOWN_CLIENTS; i++) {
+		client_open(a, town);
+		client_begin(a, STUN_ALLOCATE);
+		stun_put_u32(&a->w, STUN_ATTR_REQUESTED_TRANSPORT, CLIENT_UDP);
+		stun_put_number(&a->w, STUN_ATTR_EVEN_PORT, 0x80);
+		assert_int_equal(client_ask(a), 0);
+		assert_true(stun_addr(&a->m, STUN_ATTR_XOR_RELAYED_ADDRESS, &a->relayed));
+		struct slice t = stun_value(&a->m, STUN_ATTR_RESERVATION_TOKEN);
+		assert_int_equal(t.n, 8);
+		memcpy(token, t.p, 8);
+		if (turnd_ports_owner(addr_port(&a->relayed), town->n) == home)
+			return;
+		assert_int_equal(client_delete(a), 0);
+		client_close(a);
+	}
+	fail_msg("no client came to worker %u", home);
+}
+
+/* A client that comes to `worker`. */
+static void client_at(struct client *c, struct town *town, unsigned worker)
+{
+	client_settle(c, town, worker);
+	assert_int_equal(client_delete(c), 0);
+}
+
+static void ask_with_token(struct client *c, const uint8_t token[8])
+{
+	client_begin(c, STUN_ALLOCATE);
+	stun_put_u32(&c->w, STUN_ATTR_REQUESTED_TRANSPORT, CLIENT_UDP);
+	stun_put(&c->w, STUN_ATTR_RESERVATION_TOKEN, token, 8);
+	client_send(c);
+}
+
+/* The answer is there: no worker's turn is needed. 0 or the error. */
+static unsigned answer_now(struct client *c)
+{
+	struct pollfd pfd = {.fd = c->fd, .events = POLLIN};
+	assert_int_equal(poll(&pfd, 1, TOWN_PATIENCE_MS), 1);
+	ssize_t n = recv(c->fd, c->in, sizeof c->in, 0);
+	assert_true(n > 0);
+	assert_int_equal(stun_parse(&c->m, slice_of(c->in, (size_t)n)), 0);
+	assert_int_equal(c->m.tid[0], c->tid);
+	return c->m.class == STUN_SUCCESS ? 0 : c->m.error_code;
+}
+
+/* A turn of one worker. Without its rings: it had looked at them just before something came. */
+static void turn_of(struct house *h, bool with_rings)
+{
+	ev_wait(&h->w.ev, 0);
+	h->w.now_us = clock_mono_us();
+	if (with_rings)
+		pktbox_drain(&h->w.packets, &h->w.packet_taker, 1024);
+	ev_dispatch(&h->w.ev);
+	turnd_end_turn(h->t);
+}
+
+/* The next request is there before this worker has read what the other one says of the client. */
+static void the_next_request_may_be_early(void **st)
+{
+	(void)st;
+	struct town_cfg cfg = usual;
+	cfg.workers = 2;
+	struct town town;
+	town_open(&town, &cfg);
+	for (unsigned home = 0; home < 2; home++) {
+		struct house *here = &town.at[!home], *there = &town.at[home];
+		struct client a, b;
+		uint8_t token[8];
+		struct addr peer;
+		int fd = town_socket(&peer);
+		reserve(&town, &a, home, token);
+		client_at(&b, &town, !home);
+		ask_with_token(&b, token);
+		turn_of(here, true);
+		turn_of(there, true);
+		assert_int_equal(answer_now(&b), 0);
+		assert_int_equal(here->t->n_asked, 1);
+		for (int i = 0; i < 3; i++) {
+			client_begin(&b, STUN_CHANNEL_BIND);
+			stun_put_number(&b.w, STUN_ATTR_CHANNEL_NUMBER, TOWN_CHANNEL);
+			stun_put_xor_addr(&b.w, STUN_ATTR_XOR_PEER_ADDRESS, &peer);
+			client_send(&b);
+			turn_of(here, false);
+			turn_of(there, true);
+			assert_int_equal(answer_now(&b), 0);
+		}
+		turn_of(here, true);
+		assert_int_equal(here->t->n_asked, 0);
+		assert_int_equal(here->t->steered.n, 1);
+		/* Ended, and begun again before its end is known here. */
+		client_begin(&b, STUN_REFRESH);
+		stun_put_u32(&b.w, STUN_ATTR_LIFETIME, 0);
+		client_send(&b);
+		turn_of(here, false);
+		turn_of(there, true);
+		assert_int_equal(answer_now(&b), 0);
+		client_begin(&b, STUN_ALLOCATE);
+		stun_put_u32(&b.w, STUN_ATTR_REQUESTED_TRANSPORT, CLIENT_UDP);
+		client_send(&b);
+		turn_of(here, false);
+		turn_of(here, true);
+		turn_of(there, true);
+		assert_int_equal(answer_now(&b), 0);
+		assert_int_equal(client_permit(&b, &peer), 0);
+		assert_int_equal(client_delete(&b), 0);
+		town_settle(&town);
+		assert_int_equal(here->t->steered.n, 0);
+		assert_int_equal(client_delete(&a), 0);
+		client_close(&a);
+		client_close(&b);
+		close(fd);
+	}
+	town_close(&town);
+}
+
+/* Passed on to one worker, whose allocation ends; then a token of a third one. */
+static void from_one_to_the_next(void **st)
+{
+	(void)st;
+	struct town_cfg cfg = usual;
+	cfg.workers = 3;
+	struct town town;
+	struct client a, c, b;
+	uint8_t token[2][8];
+	struct addr peer;
+	town_open(&town, &cfg);
+	int fd = town_socket(&peer);
+	reserve(&town, &a, 1, token[0]);
+	reserve(&town, &c, 2, token[1]);
+	client_at(&b, &town, 0);
+	for (int i = 0; i < 2; i++) {
+		ask_with_token(&b, token[i]);
+		for (unsigned j = 0; j < 3; j++)
+			turn_of(&town.at[j], true);
+		assert_int_equal(answer_now(&b), 0);
+		assert_int_equal(client_bind(&b, TOWN_CHANNEL, &peer), 0);
+		if (i == 0) {
+			/* The allocation ends by itself: nobody says so. */
+			struct turn_server *s = turnd_server(town.at[1].t);
+			for (struct turn_alloc *x = NULL; (x = turn_alloc_next(s, x));) {
+				struct turn_alloc_info info;
+				turn_alloc_info(x, &info);
+				if (!addr_eq(&info.flow.client, &b.at))
+					continue;
+				assert_int_equal(turn_alloc_end(s, info.id, "test"), 0);
+				break;
+			}
+		}
+	}
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(client_permit(&b, &peer), 0);
+	assert_int_equal(client_delete(&b), 0);
+	town_settle(&town);
+	assert_int_equal(town.at[0].t->steered.n, 0);
+	client_close(&a);
+	client_close(&b);
+	client_close(&c);
+	close(fd);
+	town_close(&town);
+}
+
+/* Tokens of another worker that are none: nobody is kept for long, and no more than a few at a time. */
+static void forged_tokens_fill_nothing(void **st)
+{
+	(void)st;
+	struct town_cfg cfg = usual;
+	cfg.workers = 2;
+	struct town town;
+	struct client c;
+	town_open(&town, &cfg);
+	struct turnd *t = town.at[0].t;
+	const uint8_t token[8] = {1, 2, 3};
+	client_at(&c, &town, 0);
+	ask_with_token(&c, token);
+	turn_of(&town.at[0], true);
+	assert_int_equal(t->n_asked, 1);
+	town_settle(&town);
+	assert_int_equal(answer_now(&c), 508);
+	assert_int_equal(t->n_asked, 0);
+	assert_int_equal(t->steered.n, 0);
+	for (uint32_t i = 0; i < 3000; i++) {
+		struct turn_flow flow = t->listeners[0].flow;
+		flow.client = town_addr("127.0.0.9", (uint16_t)(1024 + i));
+		assert_true(turnd_hand_over(t, &flow, 1, slice_of("\0\3", 2)));
+	}
+	assert_in_range(t->n_asked, 1, 1024);
+	assert_int_equal(t->steered.n, t->n_asked);
+	/* In the name of a client that has an allocation here. */
+	assert_int_equal(client_allocate(&c), 0);
+	ask_with_token(&c, token);
+	for (unsigned j = 0; j < 2; j++)
+		turn_of(&town.at[j], true);
+	assert_int_equal(answer_now(&c), 437);
+	assert_int_equal(client_delete(&c), 0);
+	town_settle(&town);
+	client_close(&c);
+	town_close(&town);
+}
+
 /* Nobody listens at the peer's port: the client is told by a Data indication (RFC 8656 §11.6). */
 static void icmp_comes_back(void **st)
 {
@@ -211,8 +413,8 @@ static void icmp_comes_back(void **st)
 		assert_int_equal(c.m.method, STUN_DATA);
 		struct slice icmp = stun_value(&c.m, STUN_ATTR_ICMP);
 		assert_int_equal(icmp.n, 8);
-		assert_int_equal(icmp.p[2], 3); /* destination unreachable */
-		assert_int_equal(icmp.p[3], 3); /* port */
+		assert_int_equal(rd16(icmp.p + 2) >> 9, 3);    /* destination unreachable */
+		assert_int_equal(rd16(icmp.p + 2) & 0x1ff, 3); /* port */
 		struct addr about;
 		assert_true(stun_addr(&c.m, STUN_ATTR_XOR_PEER_ADDRESS, &about));
 		assert_true(addr_eq(&about, &peer));
@@ -342,6 +544,9 @@ int main(void)
 		cmocka_unit_test(ports_in_use_are_passed_over),
 		cmocka_unit_test(clients_are_relayed_from_where_they_came),
 		cmocka_unit_test(reservations_are_kept),
+		cmocka_unit_test(the_next_request_may_be_early),
+		cmocka_unit_test(from_one_to_the_next),
+		cmocka_unit_test(forged_tokens_fill_nothing),
 		cmocka_unit_test(icmp_comes_back),
 		cmocka_unit_test(dont_fragment_is_a_state_of_the_socket),
 		cmocka_unit_test(last_words_are_sent),
