@@ -6,7 +6,8 @@
  * -m: multiplex_peer; -e: relay sockets are opened at once instead of with the first permission; -x ADDRESS:
  * external address of the relay; -2 ADDRESS: the other address of NAT behaviour discovery. Loopback peers are allowed.
  * -c CERTIFICATE -k KEY: TLS and DTLS as well, on the same port; -P: 127.0.0.1 speaks the PROXY protocol;
- * -i SECONDS: idle time-out of streams; -q BYTES: of their queues; -C CONNECTIONS: how many there may be.
+ * -i SECONDS: idle time-out of streams; -q BYTES: of their queues; -C CONNECTIONS: how many there may be; -a: nobody is
+ * asked who he is.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ struct server {
 	unsigned idle_s, queue_bytes, connections;
 	unsigned port, workers;
 	uint16_t relay_first, relay_last;
-	bool is_multiplexed, is_eager, has_proxy;
+	bool is_multiplexed, is_eager, has_proxy, is_open;
 	struct unit units[WORKERS_MAX];
 	struct turnd_shared *shared;
 	struct turn_policy *policy;
@@ -59,7 +60,7 @@ static struct addr address(const char *text, unsigned port)
 static void options(struct server *s, int argc, char **argv)
 {
 	char *colon, *end;
-	for (int c; (c = getopt(argc, argv, "l:p:r:w:u:x:2:R:c:k:i:q:C:meP")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "l:p:r:w:u:x:2:R:c:k:i:q:C:mePa")) != -1;) {
 		switch (c) {
 		case 'l': s->listen = optarg; break;
 		case 'p': s->port = (unsigned)strtoul(optarg, NULL, 10); break;
@@ -71,6 +72,7 @@ static void options(struct server *s, int argc, char **argv)
 		case 'e': s->is_eager = true; break;
 		case 'c': s->cert = optarg; break;
 		case 'k': s->key = optarg; break;
+		case 'a': s->is_open = true; break;
 		case 'P': s->has_proxy = true; break;
 		case 'i': s->idle_s = (unsigned)strtoul(optarg, NULL, 10); break;
 		case 'q': s->queue_bytes = (unsigned)strtoul(optarg, NULL, 10); break;
@@ -124,6 +126,7 @@ static struct turn_auth *make_auth(
 		.n_users = 1,
 		.rest_separator = ':',
 		.oauth_server_name = "",
+		.no_auth = s->is_open,
 		.cache_users = 1024,
 		.cache_us = 60ULL * US_PER_S,
 	};

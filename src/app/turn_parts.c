@@ -84,9 +84,8 @@ static size_t add_all(struct addr *out, size_t n, int family)
  * Each address by itself, also where all are meant: an answer must leave from the address that was asked, and a client
  * is told of no address that is none.
  */
-static size_t bind_addrs(const struct config *cfg, struct addr out[TURN_ADDRS_MAX])
+static size_t list_addrs(const struct config_list *list, struct addr out[TURN_ADDRS_MAX])
 {
-	const struct config_list *list = &cfg->turn.bind_addresses;
 	size_t n = 0;
 	for (size_t i = 0; i < list->n; i++)
 		n = addr_is_unspecified(&list->addr[i])
@@ -110,13 +109,21 @@ static size_t drop_loopback(struct addr *list, size_t n)
 	return kept;
 }
 
+/* No relay addresses were chosen: as many as there are. */
+static bool relays_anywhere(const struct config *cfg)
+{
+	const struct config_list *list = &cfg->turn.relay_addresses;
+	bool is_any = !list->n;
+	for (size_t i = 0; i < list->n; i++)
+		is_any |= addr_is_unspecified(&list->addr[i]);
+	return is_any;
+}
+
 static size_t relay_addrs(const struct config *cfg, struct addr out[TURN_ADDRS_MAX])
 {
 	const struct config_list *list = &cfg->turn.relay_addresses;
-	size_t n = 0;
-	for (size_t i = 0; i < list->n; i++)
-		n = add_addr(out, n, &list->addr[i]);
-	return list->n ? n : drop_loopback(out, bind_addrs(cfg, out));
+	size_t n = list_addrs(list->n ? list : &cfg->turn.bind_addresses, out);
+	return relays_anywhere(cfg) ? drop_loopback(out, n) : n;
 }
 
 /* rtc.node_ip stands for this machine's addresses where no turn.external_ips say better, unless it is one of them. */
@@ -276,7 +283,7 @@ static int fill_listeners(struct turn_settings *s, const struct config *cfg, str
 	struct listeners l = {
 		.cfg = cfg, .list = keep_array(s, TURND_LISTENERS_MAX, sizeof *l.list)};
 	struct addr bound[TURN_ADDRS_MAX];
-	size_t n = bind_addrs(cfg, bound);
+	size_t n = list_addrs(&cfg->turn.bind_addresses, bound);
 	for (size_t i = 0; i < n; i++)
 		listen_on(&l, &bound[i]);
 	listen_more(&l);
@@ -309,6 +316,7 @@ static void fill_relay(struct turn_settings *s, const struct config *cfg)
 	}
 	s->turnd.relay = relay;
 	s->turnd.n_relay = n;
+	s->turnd.relay_as_asked = relays_anywhere(cfg);
 	s->turnd.relay_first = cfg->turn.relay_range_start;
 	s->turnd.relay_last = cfg->turn.relay_range_end;
 }

@@ -368,8 +368,8 @@ const struct config_row config_rows[] = {
 	{"turn.relay_range_end", CONFIG_PORT, AT(turn.relay_range_end), .init = "40000", .min = 1,
 		.help = "Last one. Workers share the range; each allocation takes a port of it."},
 	{"turn.bind_addresses", CONFIG_IP_LIST, AT(turn.bind_addresses),
-		.help = "Addresses to listen on. None = all of this machine's; 127.0.0.1 in "
-			"development mode."},
+		.help = "Addresses to listen on. None = all that this machine has when the server "
+			"starts; 127.0.0.1 in development mode."},
 	{"turn.ttl_seconds", CONFIG_DURATION, AT(turn.ttl_us), RELOAD, .init = "300", .bare_us = S,
 		.min = S, .max = DAY,
 		.help = "How long credentials that clients are given are good (seconds)."},
@@ -403,7 +403,8 @@ const struct config_row config_rows[] = {
 			"None = nobody."},
 	{"turn.relay_addresses", CONFIG_IP_LIST, AT(turn.relay_addresses), OURS,
 		.help = "Addresses of this machine to relay from. None = those that are listened "
-			"on."},
+			"on: each client is relayed from the one it came to, or from a public one if that "
+			"is of the other family."},
 	{"turn.external_ips", CONFIG_STR_LIST, AT(turn.external_ips), OURS,
 		.help = "Public addresses behind NAT: `public`, or `public/private` for one local "
 			"address."},

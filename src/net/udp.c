@@ -40,7 +40,11 @@ static int open_error(struct errbuf *eb, const struct addr *local, const char *w
 		return err_set(eb, ERR_SYSTEM,
 			"UDP %s is in use by another program; stop it or choose another port",
 			addr_format(local, text));
-	return err_set(eb, ERR_SYSTEM, "UDP %s: %s: %s", addr_format(local, text), what, strerror(e));
+	const char *why = e == EADDRNOTAVAIL ? "this machine does not have that address"
+			  : e == EACCES
+				  ? "ports below 1024 need a privilege (CAP_NET_BIND_SERVICE)"
+				  : strerror(e);
+	return err_set(eb, ERR_SYSTEM, "UDP %s: %s: %s", addr_format(local, text), what, why);
 }
 
 int udp_open(
@@ -339,9 +343,30 @@ static void send_refused(struct udp_tx *tx, const struct tx_msg *m)
 	send_singly(tx, m);
 }
 
+/* A message that is alone on its socket: sendto copies less than sendmmsg. */
+static void send_lone(struct udp_tx *tx, struct tx_msg *m)
+{
+	ssize_t sent;
+	metric_inc(tx->counters->calls);
+	if (m->segments == 1) {
+		sent = sendto(m->sock->fd, m->p, m->n, MSG_DONTWAIT, &m->to.sa, addr_len(&m->to));
+	} else {
+		fill_hdr(tx, 0, m);
+		sent = sendmsg(m->sock->fd, &tx->hdrs[0].msg_hdr, MSG_DONTWAIT);
+	}
+	if (sent < 0)
+		send_refused(tx, m);
+	else
+		count_sent(tx, m);
+}
+
 /* Sends messages [from, to) that share a socket. */
 static void send_run(struct udp_tx *tx, unsigned from, unsigned to)
 {
+	if (to - from == 1) {
+		send_lone(tx, &tx->msgs[from]);
+		return;
+	}
 	while (from < to) {
 		unsigned n = MIN(to - from, (unsigned)TX_BATCH);
 		for (unsigned i = 0; i < n; i++)

@@ -59,7 +59,11 @@ int store_file_kind(const char *path, enum store_file *kind, struct errbuf *eb)
 	if (!st.st_size)
 		return 0;
 	int err = application_id(path, &id, eb);
-	*kind = id == STORE_APPLICATION_ID ? STORE_FILE_OURS : STORE_FILE_FOREIGN;
+	/* A journal played back may have undone the very first write. */
+	bool is_empty = !err && stat(path, &st) == 0 && !st.st_size;
+	*kind = is_empty                   ? STORE_FILE_EMPTY
+		: id == STORE_APPLICATION_ID ? STORE_FILE_OURS
+					     : STORE_FILE_FOREIGN;
 	return err;
 }
 

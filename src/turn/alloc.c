@@ -238,6 +238,7 @@ static struct turn_alloc *new_alloc(struct turn_req *rq, const struct wanted *w)
 	a->server = s;
 	a->id = turn_random(s) >> 11; /* fits a number of JSON; 53 bits of chance keep workers apart */
 	a->is_tcp = w->is_tcp;
+	a->flow = *rq->flow; /* where relay_open sees how the client came */
 	a->chans = a->chans_inline;
 	a->cap_chans = TURN_CHANS_INLINE;
 	a->perms = a->perms_inline;

@@ -217,6 +217,8 @@ static bool take_error(struct turnd *t, struct turnd_relay_sock *rs, struct turn
 		.msg_controllen = sizeof control};
 	if (recvmsg(rs->sock.fd, &h, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
 		return false;
+	if (addr_port(&peer) == 0 && addr_ip_eq(&peer, &rs->df_to))
+		peer = rs->df_to;
 	if (rs->is_mux && h.msg_namelen > 0)
 		r = turnd_mux_find(t->homes[rs->home].mux, &peer);
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); r && h.msg_namelen > 0 && c;
@@ -272,6 +274,22 @@ static void on_mux_readable(void *arg, uint32_t events)
 	hot_leave();
 }
 
+/* Relay sockets come later, with the clients; that there will never be any is found out now. */
+static int check_address(const struct turnd_home *h, struct errbuf *eb)
+{
+	struct udp_sock probe;
+	struct addr at = h->cfg.at;
+	struct errbuf why;
+	char text[ADDR_TEXT_CAP];
+	static const struct udp_opts opts = {0};
+	addr_set_port(&at, 0);
+	int err = udp_open(&probe, &at, &opts, &why);
+	if (err)
+		return err_set(eb, ERR_SYSTEM, "cannot relay from %s: %s", addr_format_ip(&at, text), why.text);
+	udp_close(&probe);
+	return 0;
+}
+
 int turnd_relays_open(struct turnd *t, struct errbuf *eb)
 {
 	unsigned index = t->worker->index, n = turnd_shared_workers(t->shared);
@@ -280,6 +298,7 @@ int turnd_relays_open(struct turnd *t, struct errbuf *eb)
 		*h = (struct turnd_home){.t = t, .cfg = t->cfg.relay[i], .index = (uint8_t)i};
 		if (h->cfg.advertised.sa.sa_family == 0)
 			h->cfg.advertised = h->cfg.at;
+		h->is_public = turn_policy_allows_stranger(t->policy, &h->cfg.advertised);
 		t->n_homes = i + 1;
 		turnd_ports_init(&h->udp_ports, index, n, t->cfg.relay_first, t->cfg.relay_last);
 		turnd_ports_init(&h->tcp_ports, index, n, t->cfg.relay_first, t->cfg.relay_last);
@@ -287,7 +306,9 @@ int turnd_relays_open(struct turnd *t, struct errbuf *eb)
 		h->by_port = xcalloc(count, sizeof(struct turn_relay *));
 		list_init(&h->reserved);
 		struct ev_io io = {.ready = on_mux_readable, .arg = h};
-		int err = t->cfg.multiplex_peer ? turnd_mux_open(h, io, eb) : 0;
+		int err = index == 0 ? check_address(h, eb) : 0;
+		if (!err && t->cfg.multiplex_peer)
+			err = turnd_mux_open(h, io, eb);
 		if (err)
 			return err;
 	}
@@ -477,22 +498,42 @@ static int open_at(struct turnd_home *h, struct turn_alloc *alloc, bool is_tcp,
 	return 0;
 }
 
+/* Which homes are tried first; see turnd_cfg.relay_as_asked. */
+enum suits { SUITS_ASKED, SUITS_PUBLIC, SUITS_ANY };
+
+static enum suits suits(const struct turnd_home *h, const struct addr *asked)
+{
+	if (!h->t->cfg.relay_as_asked || addr_ip_eq(&h->cfg.at, asked))
+		return SUITS_ASKED;
+	return h->is_public ? SUITS_PUBLIC : SUITS_ANY;
+}
+
+static int open_anywhere(struct turnd *t, struct turn_alloc *alloc, int family, bool is_tcp,
+	enum turn_port_want want, uint64_t *reservation, struct turn_relay **out)
+{
+	struct turn_alloc_info info;
+	turn_alloc_info(alloc, &info);
+	const struct addr *asked = &t->listeners[info.flow.listener].cfg.at;
+	int err = -ERR_UNSUPPORTED;
+	for (int rank = SUITS_ASKED; rank <= SUITS_ANY && err; rank++) {
+		for (size_t i = 0; i < t->n_homes && err; i++) {
+			struct turnd_home *h = &t->homes[(t->next_home + i) % t->n_homes];
+			if (h->cfg.at.sa.sa_family == family && suits(h, asked) == (enum suits)rank)
+				err = open_at(h, alloc, is_tcp, want, reservation, out);
+		}
+	}
+	t->next_home++;
+	return err;
+}
+
 int turnd_relay_open(void *arg, struct turn_alloc *alloc, int family, bool is_tcp,
 	enum turn_port_want want, uint64_t *reservation, struct addr *relayed,
 	struct turn_relay **relay)
 {
 	struct turnd *t = arg;
-	int err = -ERR_UNSUPPORTED;
-	if (want == TURN_PORT_RESERVED) {
-		err = open_reserved(t, alloc, family, *reservation, relay);
-	} else {
-		for (size_t i = 0; i < t->n_homes && err; i++) {
-			struct turnd_home *h = &t->homes[(t->next_home + i) % t->n_homes];
-			if (h->cfg.at.sa.sa_family == family)
-				err = open_at(h, alloc, is_tcp, want, reservation, relay);
-		}
-		t->next_home++;
-	}
+	int err = want == TURN_PORT_RESERVED
+			  ? open_reserved(t, alloc, family, *reservation, relay)
+			  : open_anywhere(t, alloc, family, is_tcp, want, reservation, relay);
 	if (err)
 		return err;
 	*relayed = t->homes[(*relay)->own.home].cfg.advertised;
@@ -551,6 +592,8 @@ void turnd_relay_send(void *arg, struct turn_relay *r, const struct addr *peer,
 		metric_drop(DROP_TURN_PEER_TAKEN);
 		return;
 	}
+	if (UNLIKELY(df))
+		rs->df_to = *peer;
 	uint8_t *p = udp_tx_add(t->relay_tx, &rs->sock, peer, payload.n);
 	if (UNLIKELY(!p)) {
 		turnd_flush_relays(t);

@@ -54,6 +54,12 @@ struct turnd_cfg {
 	size_t n_listen;
 	const struct turnd_relay_addr *relay;
 	size_t n_relay;
+	/*
+	 * The relay addresses are simply those that are listened on: a client is relayed from the
+	 * one it came to, or else from one that peers may be at, by the policy. False: from one
+	 * after the other.
+	 */
+	bool relay_as_asked;
 	uint16_t relay_first, relay_last; /* ports, inclusive */
 	const struct cidr *proxies;       /* who may speak the PROXY protocol; none configured = nobody */
 	size_t n_proxies;

@@ -57,6 +57,7 @@ struct turnd_relay_sock {
 	struct ev_io io;
 	uint8_t home;         /* in t->homes */
 	bool is_df;           /* DONT-FRAGMENT is on */
+	struct addr df_to;    /* where the last such datagram went: IPv4's own refusals name no port */
 	bool is_mux;
 	uint16_t sfu_form;    /* in turnd_shared: as what the SFU was last spoken to from here; see hairpin.c */
 };
@@ -81,6 +82,7 @@ struct turnd_home {
 	struct turnd *t;
 	struct turnd_relay_addr cfg; /* advertised always set */
 	uint8_t index;
+	bool is_public; /* as far as the policy knows */
 	struct turnd_ports udp_ports, tcp_ports;
 	struct turn_relay **by_port; /* UDP, by turnd_ports_index */
 	struct list reserved;        /* put aside by EVEN-PORT, nobody's yet */

@@ -116,7 +116,7 @@ static void put_turn(struct buf *out, const struct turn_cfg *t)
 		NUM(t->permissions_per_allocation);
 	NUM(t->channels_per_allocation), NUM(t->tcp_per_allocation), NUM(t->allocation_bytes_per_s);
 	NUM(t->unauthenticated_bytes_per_s), NUM(t->allocations_per_address_per_s),
-		NUM(t->auth_failures_per_address);
+		NUM(t->auth_failures_per_user), NUM(t->auth_failures_per_address);
 	STR(t->alternate_server);
 	for (unsigned i = 0; t->other_address && i < 2; i++)
 		put_addr(out, "discovery", &t->other_address[i]);

@@ -195,6 +195,36 @@ static void a_reserved_port_is_held(void **st)
 	town_close(&town);
 }
 
+static void expect_relay_ip(const struct town_cfg *cfg, const char *ip)
+{
+	struct town town;
+	const struct addr want = town_addr(ip, 0);
+	town_open(&town, cfg);
+	for (int i = 0; i < 6; i++) {
+		struct client c;
+		client_open(&c, &town);
+		assert_int_equal(client_allocate(&c), 0);
+		assert_true(addr_ip_eq(&c.relayed, &want));
+		client_close(&c);
+	}
+	town_close(&town);
+}
+
+/* A host has private addresses besides its public one, but who came to the public one is not relayed from those. */
+static void clients_are_relayed_from_where_they_came(void **st)
+{
+	(void)st;
+	struct town_cfg cfg = usual;
+	cfg.relay_as_asked = true;
+	cfg.relay = "127.0.0.2";
+	cfg.more_relays[0] = "127.0.0.1"; /* town's listener */
+	cfg.more_relays[1] = "127.0.0.3";
+	expect_relay_ip(&cfg, "127.0.0.1");
+	cfg.more_relays[0] = "127.0.0.4";
+	cfg.external = "198.41.0.4"; /* of 127.0.0.3 */
+	expect_relay_ip(&cfg, "198.41.0.4");
+}
+
 /* EVEN-PORT with the next one put aside, and taken up by another client, whichever worker that one came to. */
 static void reservations_are_kept(void **st)
 {
@@ -600,6 +630,7 @@ int main(void)
 		cmocka_unit_test(ports_in_use_are_passed_over),
 		cmocka_unit_test(a_port_found_in_use_is_left_alone),
 		cmocka_unit_test(a_reserved_port_is_held),
+		cmocka_unit_test(clients_are_relayed_from_where_they_came),
 		cmocka_unit_test(reservations_are_kept),
 		cmocka_unit_test(the_next_request_may_be_early),
 		cmocka_unit_test(from_one_to_the_next),

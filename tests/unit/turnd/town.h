@@ -38,6 +38,9 @@ struct town_cfg {
 	uint16_t relay_first, relay_last;
 	bool is_eager, is_multiplexed;
 	const char *external;
+	const char *relay; /* NULL = 127.0.0.1 */
+	const char *more_relays[2];
+	bool relay_as_asked;
 	const struct dtls_identity *sfu; /* NULL = no SFU */
 	const char *sfu_known_as;
 };
@@ -92,13 +95,19 @@ static inline void town_open(struct town *town, const struct town_cfg *tc)
 {
 	*town = (struct town){.n = tc->workers};
 	struct turnd_listen listen = {.at = town_addr("127.0.0.1", 0), .udp = true};
-	struct turnd_relay_addr relay = {.at = town_addr("127.0.0.1", 0)};
+	struct turnd_relay_addr relay[3] = {{.at = town_addr(tc->relay ? tc->relay : "127.0.0.1", 0)}};
+	size_t n_relay = 1;
+	while (n_relay < ARRAY_LEN(relay) && tc->more_relays[n_relay - 1]) {
+		relay[n_relay].at = town_addr(tc->more_relays[n_relay - 1], 0);
+		n_relay++;
+	}
 	if (tc->external)
-		relay.advertised = town_addr(tc->external, 0);
+		relay[n_relay - 1].advertised = town_addr(tc->external, 0);
 	struct turnd_cfg cfg = {.listen = &listen,
 		.n_listen = 1,
-		.relay = &relay,
-		.n_relay = 1,
+		.relay = relay,
+		.n_relay = n_relay,
+		.relay_as_asked = tc->relay_as_asked,
 		.relay_first = tc->relay_first,
 		.relay_last = tc->relay_last,
 		.cert_file = "",
@@ -113,11 +122,11 @@ static inline void town_open(struct town *town, const struct town_cfg *tc)
 			.permission_us = 300ULL * US_PER_S,
 			.channel_us = 600ULL * US_PER_S,
 			.alternate_server = ""}};
-	const struct turn_policy_cfg policy = {.allow_loopback = true,
+	const struct turn_policy_cfg policy = {.allow_loopback = !tc->relay_as_asked,
 		.allow_private = true,
 		.allow = &tc->sfu_known_as,
 		.n_allow = tc->sfu_known_as != NULL,
-		.own_relay = &relay.advertised,
+		.own_relay = &relay[n_relay - 1].advertised,
 		.n_own_relay = tc->external != NULL,
 		.relay_first = tc->relay_first,
 		.relay_last = tc->relay_last};
