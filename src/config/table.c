@@ -571,8 +571,9 @@ const struct config_row config_rows[] = {
 	{"turn.fingerprint", CONFIG_BOOL, AT(turn.fingerprint), OURS_RELOAD, .init = "true",
 		.help = "FINGERPRINT in all answers."},
 	{"turn.multiplex_peer", CONFIG_BOOL, AT(turn.multiplex_peer), OURS, .init = "false",
-		.help = "Relayed addresses of a media thread share one socket: less memory and "
-			"CPU."},
+		.help = "Relayed addresses of a media thread share one socket: a little less CPU, but "
+			"two clients cannot reach the same peer, so neither the media server nor each "
+			"other, and EVEN-PORT is refused."},
 	{"turn.lazy_sockets", CONFIG_BOOL, AT(turn.lazy_sockets), OURS, .init = "true",
 		.help = "Open the socket of a relayed address with its first permission, not "
 			"before."},
