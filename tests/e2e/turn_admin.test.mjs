@@ -281,7 +281,7 @@ describe('a TURN server as a process', { concurrency: true, skip: isCoturn && 'c
     const secrets = ['pass-word-one', 'rest-secret-two', 'api-secret-three-that-is-long-enough-for-hs256', 'pkey-password-four', 'statistics-five', 'prom-six'];
     const options = [
       'lt-cred-mech', 'use-auth-secret', `user=ann:${secrets[0]}`, `static-auth-secret=${secrets[1]}`, 'user=eve:0xbc807ee29df3c9ffa736523fb2c4e8ee',
-      ...LOCAL_PEERS, 'verbose', `redis-statsdb=ip=127.0.0.1 port=1 password=${secrets[4]}`, `userdb=${join(dir, 'none.db')}`, `pkey-pwd=${secrets[3]}`,
+      ...LOCAL_PEERS, 'verbose', `redis-statsdb=ip=127.0.0.1 port=1 password=${secrets[4]}`, `userdb=${join(dir, 'none.db')}`, 'no-dynamic-ip-list', `pkey-pwd=${secrets[3]}`,
     ];
     const server = await startTurn({
       options, tls: true,

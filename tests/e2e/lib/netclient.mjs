@@ -20,7 +20,8 @@ async function icmp(c, send) {
   send();
   const m = await c.wait('an ICMP error', () => c.indications.find((i) => i.has(ICMP)));
   const value = m.get(ICMP);
-  return { ...m.address(ATTR.xorPeerAddress), type: value[2], code: value[3], data: value.readUInt32BE(4) };
+  const both = value.readUInt16BE(2); // 7 bits of type, 9 of code
+  return { ...m.address(ATTR.xorPeerAddress), type: both >> 9, code: both & 0x1ff, data: value.readUInt32BE(4) };
 }
 
 const scenarios = {
