@@ -8,7 +8,7 @@ import { chmod, chown, mkdtemp, readFile, rename, rm, stat, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { LOCAL_PEERS, USER, freePorts, isCoturn, renewCertificate, startTurn, stopAll } from './lib/turnserver.mjs';
+import { allocates, clientOf, freePorts, isCoturn, LOCAL_PEERS, renewCertificate, startTurn, stopAll, USER, works } from './lib/turnserver.mjs';
 import { uclient } from './lib/turnutils.mjs';
 import { binary, until } from './lib/server.mjs';
 import { TurnClient, udpPeer } from './lib/turn.mjs';
@@ -29,19 +29,6 @@ after(async () => {
   await stopAll();
   await rm(dir, { recursive: true, force: true });
 });
-
-async function clientOf(t, server, options) {
-  const c = await server.client(options);
-  t.after(() => c.close());
-  return c;
-}
-
-const allocates = async (t, server, options) => (await (await clientOf(t, server, options)).allocate()).code;
-
-async function works(c, peer, text) {
-  c.sendChannel(0x4000, text);
-  await peer.receive(text, (b) => b.toString() === text);
-}
 
 async function bound(t, server, options) {
   const peer = await udpPeer();

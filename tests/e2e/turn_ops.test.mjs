@@ -7,7 +7,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { LOCAL_PEERS, USER, freePorts, isCoturn, notCoturn, renewCertificate, startTurn, stopAll } from './lib/turnserver.mjs';
+import { allocates, clientOf, freePorts, isCoturn, LOCAL_PEERS, notCoturn, renewCertificate, startTurn, stopAll, USER, works } from './lib/turnserver.mjs';
 import { uclient } from './lib/turnutils.mjs';
 import { until } from './lib/server.mjs';
 import { udpPeer } from './lib/turn.mjs';
@@ -21,20 +21,6 @@ after(async () => {
   await stopAll();
   await rm(dir, { recursive: true, force: true });
 });
-
-async function clientOf(t, server, options) {
-  const c = await server.client(options);
-  t.after(() => c.close());
-  return c;
-}
-
-const allocates = async (t, server, options) => (await (await clientOf(t, server, options)).allocate()).code;
-
-// There and back on a channel.
-async function works(c, peer, text) {
-  c.sendChannel(0x4000, text);
-  await peer.receive(text, (b) => b.toString() === text);
-}
 
 describe('running a TURN server', { concurrency: true }, () => {
   test('reload: other users and secrets for those who come, nobody is dropped', notCoturn('does not read its file again'), async (t) => {

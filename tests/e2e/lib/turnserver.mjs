@@ -168,3 +168,19 @@ async function watched(child, server) {
 export const USER = ['lt-cred-mech', 'user=ann:secret1', 'user=bob:secret2'];
 // The peers of the tests are on this machine.
 export const LOCAL_PEERS = ['allow-loopback-peers', 'allowed-peer-ip=127.0.0.0-127.255.255.255', 'allowed-peer-ip=::1'];
+
+// A client that goes with its test.
+export async function clientOf(t, server, options) {
+  const c = await server.client(options);
+  t.after(() => c.close());
+  return c;
+}
+
+// The code of an Allocate: 0 is success.
+export const allocates = async (t, server, options) => (await (await clientOf(t, server, options)).allocate()).code;
+
+// There and back on a channel.
+export async function works(c, peer, text) {
+  c.sendChannel(0x4000, text);
+  await peer.receive(text, (b) => b.toString() === text);
+}
